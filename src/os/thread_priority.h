@@ -1,0 +1,11 @@
+// Scheduling of the calling thread.
+#pragma once
+
+namespace tarn::os {
+
+// Puts the calling thread before ordinary ones: SCHED_FIFO where allowed, else a better nice value, else
+// nothing. For threads that wait for the disk most of the time: with busy processors a sync otherwise ends a
+// scheduler tick late.
+void raise_thread_priority();
+
+}  // namespace tarn::os

@@ -1,0 +1,33 @@
+// The parts of ScanOptions that decide about single events, frames and objects, in one place for objects and
+// tail alike.
+#pragma once
+
+#include <algorithm>
+
+#include "lake/raw_object.h"
+#include "lake/scan.h"
+
+namespace tarn::lake {
+
+class EventFilter {
+public:
+    explicit EventFilter(const ScanOptions& options) : options_(options) {}
+
+    bool takes_object(const catalog::ObjectInfo& info) const;
+    bool takes_frame(Partition partition, const FrameInfo& frame) const;
+    // By position alone, so that lines need not be parsed to be skipped.
+    bool takes_offset(Partition partition, Offset offset) const;
+    bool takes_sequence(Sequence sequence) const {
+        return sequence >= options_.from_sequence && sequence < options_.until_sequence;
+    }
+    bool takes_partition(Partition partition) const;
+
+private:
+    bool wants_any(Partition partition, Offset first, Offset last) const;
+    bool reaches(Partition partition, Offset last) const;  // the begin offset of the partition
+    bool in_time(Time min_time, Time max_time) const;
+
+    const ScanOptions& options_;
+};
+
+}  // namespace tarn::lake

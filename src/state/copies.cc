@@ -1,0 +1,229 @@
+// Copies of a store beside the live one: made, written by runs, compared, then promoted or discarded.
+#include <fmt/core.h>
+
+#include "state/state_impl.h"
+#include "state/store_file.h"
+
+namespace tarn::state {
+namespace {
+
+constexpr std::string_view copy_kind = "copy";
+
+// A run's hand on a store: a connection and a transaction of its own.
+class StoreApplier final : public Applier {
+public:
+    StoreApplier(Slot& slot, sqlite::Database database) : slot_(slot), database_(std::move(database)) {
+        slot_.appliers++;
+    }
+    ~StoreApplier() override {
+        feeder_.reset();
+        database_.reset();
+        slot_.appliers--;
+    }
+    StoreApplier(const StoreApplier&) = delete;
+    StoreApplier& operator=(const StoreApplier&) = delete;
+
+    Status open(const ProjectionSpec& spec, StreamId stream) {
+        TARN_TRY(ensure_feeder(*database_, spec, stream));
+        TARN_ASSIGN(feeder_, Feeder::open(*database_, spec, FeedOrder::any));
+        return {};
+    }
+
+    Result<Applied> apply(const event::StoredEvent& event) override {
+        if (!feeder_->in_transaction()) TARN_TRY(feeder_->begin());
+        auto applied = feeder_->apply(event);
+        if (!applied) feeder_->roll_back();
+        return applied;
+    }
+
+    Status commit() override { return feeder_->in_transaction() ? feeder_->commit() : Status(); }
+
+private:
+    Slot& slot_;
+    std::optional<sqlite::Database> database_;
+    std::unique_ptr<Feeder> feeder_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Applier>> StateImpl::applier(std::string_view store,
+                                                    std::string_view projection_name) {
+    const auto name = split_store_name(store);
+    TARN_TRY(check_exists(name));
+    TARN_ASSIGN(const auto spec, projection(projection_name));
+    if (spec.store != name.store)
+        return fail(Code::unknown_projection, fmt::format("projection {} feeds store {}, not {}",
+                                                          projection_name, spec.store, name.store));
+    TARN_ASSIGN(const auto stream, parts_.catalog.stream(spec.stream));
+    auto& target = slot(name.text());
+    std::shared_lock files(target.files);
+    TARN_TRY(check_exists(name));  // it may have been discarded while we waited
+    TARN_ASSIGN(auto database, open_store_file(path_of(name)));
+    auto made = std::make_unique<StoreApplier>(target, std::move(database));
+    if (auto opened = made->open(spec, stream.id); !opened)
+        return fail(explain_base(std::move(opened.error())));
+    return std::unique_ptr<Applier>(std::move(made));
+}
+
+Status StateImpl::advance(std::string_view store, std::string_view feeder, Sequence sequence,
+                          const std::map<Partition, Offset>& next) {
+    const auto name = split_store_name(store);
+    TARN_TRY(check_exists(name));
+    auto& target = slot(name.text());
+    std::shared_lock files(target.files);
+    TARN_TRY(check_exists(name));  // it may have been discarded while we waited
+    TARN_ASSIGN(auto database, open_store_file(path_of(name)));
+    return database.transaction([&]() -> Status {
+        TARN_ASSIGN(auto row, read_feeder(database, feeder));
+        if (!row)
+            return fail(Code::unknown_projection, fmt::format("projection {} has not fed {}", feeder, store));
+        if (sequence < row->sequence) return {};
+        row->sequence = sequence;
+        for (const auto& [partition, offset] : next)
+            row->next[partition] = std::max(row->next[partition], offset);
+        return write_watermark(database, *row);
+    });
+}
+
+Status StateImpl::check_new_copy(const StoreName& name) {
+    if (!is_valid_store_name(name.copy))
+        return fail(
+            Code::bad_usage,
+            fmt::format(
+                "copy name \"{}\": expected 1 to 64 characters a-z, 0-9, _ or -, beginning with a letter",
+                name.copy));
+    std::lock_guard lock(mutex_);
+    if (!copies_.contains(name.text())) return {};
+    return fail(Code::copy_exists, fmt::format("there is a copy {} already", name.text()),
+                {.next = fmt::format("tarn store discard {}", name.text())});
+}
+
+Result<StoreInfo> StateImpl::make_copy(std::string_view store, std::string_view copy, std::string_view base) {
+    StoreName name = split_store_name(store);
+    TARN_TRY(check_exists({name.store, ""}));
+    name.copy = copy;
+    TARN_TRY(check_new_copy(name));
+    auto& target = slot(name.text());
+    std::lock_guard work(target.work);
+    TARN_TRY(check_new_copy(name));
+
+    const auto temporary = temporary_path(name.store);
+    const auto built = build_copy(name.store, temporary, base);
+    if (!built) {
+        (void)remove_database(parts_.fs, temporary);  // the first error is the one to tell
+        return fail(built.error());
+    }
+    std::unique_lock files(target.files);
+    TARN_TRY(put_in_place(temporary, name, target));
+    files.unlock();
+    TARN_TRY(save_copy(name.text(), {parts_.clock.now(), *built, false}));
+    return describe(name);
+}
+
+// Gives the base as it is recorded: "empty", "live" or the snapshot's full id.
+Result<std::string> StateImpl::build_copy(const std::string& store, const std::string& path,
+                                          std::string_view base) {
+    std::string recorded(base);
+    std::string bytes;
+    if (base == "live") {
+        TARN_ASSIGN(auto side, open_side(store));
+        TARN_ASSIGN(auto image, read_image(side.database()));
+        bytes = std::move(image.bytes);
+    } else if (base != "empty") {
+        TARN_ASSIGN(const auto info, snapshot(base));
+        if (info.store != store)
+            return fail(Code::bad_usage, fmt::format("snapshot {} is of store {}, expected one of {}",
+                                                     info.id, info.store, store));
+        TARN_ASSIGN(bytes, get_snapshot(parts_.lake.store(), info));
+        recorded = info.id;
+    }
+    if (!bytes.empty()) TARN_TRY(os::write_file_durably(parts_.fs, path, bytes));
+    TARN_ASSIGN(auto database, open_store_file(path));
+    TARN_TRY(make_touch_tables(database));
+    for (const auto& spec : specs_of(store)) {
+        TARN_ASSIGN(const auto stream, parts_.catalog.stream(spec.stream));
+        if (auto ready = ensure_feeder(database, spec, stream.id); !ready)
+            return fail(explain_base(std::move(ready.error())));
+    }
+    TARN_TRY(fold_in(database));
+    return recorded;
+}
+
+Status StateImpl::mark_copy(std::string_view store_at_copy, bool complete) {
+    const auto name = split_store_name(store_at_copy);
+    TARN_TRY(check_copy_exists(name));
+    std::lock_guard work(slot(name.text()).work);
+    TARN_ASSIGN(auto document, copy_document(name));
+    document.complete = complete;
+    return save_copy(name.text(), document);
+}
+
+Status StateImpl::forget_copy(const StoreName& name) {
+    TARN_TRY(parts_.catalog.delete_document(copy_kind, name.text()));
+    std::lock_guard lock(mutex_);
+    copies_.erase(name.text());
+    return {};
+}
+
+Status StateImpl::discard_copy(std::string_view store_at_copy) {
+    const auto name = split_store_name(store_at_copy);
+    TARN_TRY(check_copy_exists(name));
+    auto& target = slot(name.text());
+    std::lock_guard work(target.work);
+    std::unique_lock files(target.files);
+    TARN_TRY(check_copy_exists(name));
+    TARN_TRY(check_unused(name, target));
+    TARN_TRY(forget_copy(name));
+    return remove_database(parts_.fs, path_of(name));
+}
+
+// The copy's file becomes the store's; what was live is kept as a snapshot. Feeding goes on from where the
+// copy is.
+Status StateImpl::promote_copy(std::string_view store_at_copy) {
+    const auto name = split_store_name(store_at_copy);
+    TARN_TRY(check_copy_exists(name));
+    auto& copy = slot(name.text());
+    auto& live = slot(name.store);
+    std::scoped_lock work(live.work, copy.work);
+    TARN_ASSIGN(const auto document, copy_document(name));
+    if (!document.complete)
+        return fail(
+            Code::copy_incomplete,
+            fmt::format("copy {} does not hold every event its store's feeders take after its base",
+                        name.text()),
+            {.next = fmt::format("tarn replay plan --rebuild {} --base empty --into NAME", name.store)});
+    TARN_TRY(check_unused(name, copy));
+    TARN_TRY(create_snapshot_of(name.store));
+
+    // Both at once: a comparison that holds one of them must be able to get the other.
+    std::scoped_lock files(live.files, copy.files);
+    TARN_TRY(check_unused(name, copy));
+    TARN_TRY(check_unused({name.store, ""}, live));
+    TARN_TRY(make_live(name));
+    TARN_TRY(put_in_place(path_of(name), {name.store, ""}, live));
+    return forget_copy(name);
+}
+
+// A copy's document; it may have been discarded since it was asked for.
+Result<StateImpl::CopyDocument> StateImpl::copy_document(const StoreName& name) {
+    TARN_TRY(check_copy_exists(name));
+    std::lock_guard lock(mutex_);
+    return copies_.at(name.text());
+}
+
+Status StateImpl::check_unused(const StoreName& name, const Slot& slot) {
+    if (slot.appliers == 0) return {};
+    return fail(Code::store_busy, fmt::format("a run is writing to {}", name.text()),
+                {.next = "tarn replay list"});
+}
+
+// Takes off what only a copy has, and stands the file alone.
+Status StateImpl::make_live(const StoreName& name) {
+    TARN_ASSIGN(auto database, open_store_file(path_of(name)));
+    TARN_TRY(drop_touch_tables(database));
+    for (const auto& spec : specs_of(name.store))
+        TARN_TRY(set_feeder_version(database, spec.name, spec.version()));
+    return fold_in(database);
+}
+
+}  // namespace tarn::state

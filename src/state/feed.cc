@@ -1,0 +1,76 @@
+#include "state/feed.h"
+
+#include <algorithm>
+
+namespace tarn::state {
+namespace {
+
+void count(FeedCounts& counts, Outcome outcome) {
+    counts.seen++;
+    if (outcome == Outcome::applied) counts.applied++;
+    if (outcome == Outcome::failed) counts.failed++;
+}
+
+// Applies up to `limit` events; false when the scan is at its end. After an error of the store the
+// transaction is undone, after one of the lake it is still open.
+Result<bool> feed_some(lake::Scan& scan, Feeder& feeder, std::size_t limit, FeedCounts& counts) {
+    for (std::size_t i = 0; i < limit; i++) {
+        TARN_ASSIGN(const auto* event, scan.next());
+        if (event == nullptr) return false;
+        auto applied = feeder.apply(*event);
+        if (!applied) {
+            feeder.roll_back();
+            return fail(std::move(applied.error()));
+        }
+        count(counts, applied->outcome);
+    }
+    return true;
+}
+
+}  // namespace
+
+Sequence view_end(const lake::StreamView& view) {
+    Sequence end = std::max(view.tail.end_sequence, view.rolled_sequence);
+    for (const auto& object : view.objects) end = std::max(end, object.last_sequence + 1);
+    return end;
+}
+
+std::map<Partition, Offset> next_in_objects(const lake::StreamView& view, Sequence until) {
+    std::map<Partition, Offset> next;
+    for (const auto& object : view.objects) {
+        if (object.last_sequence >= until) continue;
+        auto& known = next[object.partition];
+        known = std::max(known, object.last + 1);
+    }
+    return next;
+}
+
+Result<FeedCounts> feed(lake::Lake& lake, const lake::StreamView& view, Feeder& feeder,
+                        const FeedRange& range) {
+    const Sequence end = std::min(range.until, view_end(view));
+    FeedCounts counts;
+    if (feeder.row().sequence >= end) return counts;
+
+    lake::ScanOptions options;
+    options.from_sequence = feeder.row().sequence;
+    options.until_sequence = end;
+    options.with_hash = false;
+    if (range.prune) options.types = feeder.types();
+    TARN_ASSIGN(const auto scan, lake.scan(view, std::move(options)));
+    for (bool more = true; more;) {
+        TARN_TRY(feeder.begin());
+        feeder.follow_stream(view.stream);
+        auto some = feed_some(*scan, feeder, range.batch_events, counts);
+        if (!some) {
+            // An unreadable object does not take back what came before it.
+            if (feeder.in_transaction()) TARN_TRY(feeder.commit());
+            return fail(std::move(some.error()));
+        }
+        more = *some;
+        if (!more) feeder.move_to(end, next_in_objects(view, end));
+        TARN_TRY(feeder.commit());
+    }
+    return counts;
+}
+
+}  // namespace tarn::state

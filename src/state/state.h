@@ -1,0 +1,186 @@
+// State: stores (SQLite), the projections that feed them, snapshots, restore to a point, and differences
+// between states. Design: "State, snapshots, point in time". A projection's effect and the record that it was
+// applied are one transaction.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "codec/json.h"
+#include "lake/lake.h"
+#include "os/clock.h"
+#include "os/rng.h"
+#include "pattern/pattern.h"
+
+namespace tarn::state {
+
+// A projection as declared: in tarn.yaml, and in the catalog as document kind "projection".
+struct ProjectionSpec {
+    struct On {
+        std::string pattern;  // JSON
+        std::vector<std::string> sql;
+    };
+    std::string name, stream, store, schema;
+    std::vector<On> on;
+
+    static Result<ProjectionSpec> from_json(const std::string& name, const codec::Json& json);
+    codec::Json to_json() const;
+    std::string version() const;  // short hash of what it does; changes when schema, patterns or SQL change
+};
+
+// How far a feeder is: every event of its stream below `sequence` is applied or ruled out, except those
+// listed.
+struct FeederPosition {
+    std::string feeder;  // projection name
+    std::string stream;
+    StreamId stream_id;
+    Sequence sequence = 1;             // next to look at
+    std::map<Partition, Offset> next;  // the same per partition
+    std::vector<Position> exceptions;  // below: not applied (failed); above: applied already
+    codec::Json to_json() const;
+    static Result<FeederPosition> from_json(const codec::Json& json);
+};
+
+struct StoreInfo {
+    std::string name;  // "accounts" or "accounts@fix"
+    std::string kind = "sqlite";
+    std::vector<std::string> feeders;
+    std::vector<FeederPosition> positions;
+    std::uint64_t bytes = 0;
+    std::optional<std::string> base;  // of a copy: snapshot id, "empty" or "live"
+    bool complete = true;             // of a copy: may be compared as equal and promoted
+    bool paused = false;              // feeders wait (after a restore in place)
+    std::string note;                 // why a feeder waits, or that it was changed since; "" normally
+    codec::Json to_json() const;
+};
+
+struct SnapshotInfo {
+    std::string id, store;
+    Time created;
+    std::string object;  // name of the compressed database in the object store
+    std::string sha256;  // of the uncompressed database file
+    std::uint64_t bytes = 0;
+    std::vector<FeederPosition> positions;
+    codec::Json to_json() const;
+    static Result<SnapshotInfo> from_json(const codec::Json& json);
+};
+
+enum class Outcome : std::uint8_t { applied, skipped, failed, unmatched };  // skipped: applied before
+struct Applied {
+    Outcome outcome = Outcome::applied;
+    std::string error;  // when failed
+};
+
+struct Difference {
+    std::string table, key, column;            // column "" : the whole row is missing on one side
+    std::optional<std::string> before, after;  // nullopt: no such row or NULL
+    std::vector<std::string> events;           // "bank 2:1180 verify_cash_deposit 2024-03-04T10:02:11Z"
+    codec::Json to_json() const;
+};
+struct DiffResult {
+    std::vector<Difference> differences;  // at most the asked limit
+    std::uint64_t total = 0;
+    std::uint64_t rows_compared = 0;
+    std::string events_note;  // how sure the causing events are: "exact" or "candidate"
+};
+
+struct DiffOptions {
+    std::vector<std::string> ignore_columns;
+    std::size_t limit = 1000;
+};
+
+// Where a restore goes to: an ingest time, a position of the feeding stream, a sequence, or a snapshot.
+struct RestorePoint {
+    std::optional<Time> time;  // events ingested before this instant
+    std::optional<std::pair<Partition, Offset>>
+        position;  // up to and including this event's place in the total order
+    std::optional<std::string> snapshot;
+};
+struct RestoreResult {
+    std::string store;  // what was written: "accounts" or "accounts@copy"
+    std::string base;   // snapshot id or "empty"
+    std::uint64_t events = 0;
+    std::string safety_snapshot;  // taken before a restore in place, else ""
+    std::vector<FeederPosition> positions;
+};
+
+// Applies events to one store or copy, in transactions of its own. One thread. Used by replay, in any order
+// of events. Between the first apply and commit it holds the store's write lock: commit before asking State
+// to change that store. Restore, promote and discard of the store are refused (store_busy) while an applier
+// lives; the State must outlive it.
+class Applier {
+public:
+    virtual ~Applier() = default;  // what was not committed is undone
+    // Applies `event` if one of the feeder's patterns takes it. Within the current transaction. An event that
+    // is marked as replayed (tarnrun) is unmatched, as in live feeding. After an Error everything since the
+    // last commit is undone.
+    virtual Result<Applied> apply(const event::StoredEvent& event) = 0;
+    // Makes everything since the last commit durable together with the positions.
+    virtual Status commit() = 0;
+};
+
+// Thread-safe; work on one store is serialised.
+class State {
+public:
+    struct Parts {
+        catalog::Catalog& catalog;
+        lake::Lake& lake;
+        os::Clock& clock;
+        os::FileSystem& fs;
+        std::string directory;  // <data>/stores
+    };
+    static Result<std::unique_ptr<State>> open(Parts parts);
+    virtual ~State() = default;
+
+    // Declares or changes. SQL is checked against a scratch database: syntax, determinism (random, 'now' …),
+    // no ATTACH or PRAGMA (projection_sql). A changed projection keeps its store as it is until rebuilt: the
+    // answer says so.
+    virtual Status declare_store(const std::string& name) = 0;
+    virtual Result<bool> declare_projection(const ProjectionSpec& spec) = 0;  // true: changed an existing one
+    virtual Result<std::vector<ProjectionSpec>> projections() = 0;
+    virtual Result<ProjectionSpec> projection(std::string_view name) = 0;
+
+    virtual Result<std::vector<StoreInfo>> stores() = 0;  // copies included
+    virtual Result<StoreInfo> store(std::string_view name) = 0;
+    // Rows of one SELECT over a store, read-only.
+    virtual Result<std::vector<std::vector<std::optional<std::string>>>> query(
+        std::string_view store, const std::string& sql, std::vector<std::string>& columns) = 0;
+
+    // Feeds every store that is not paused with what is durable now. Returns the events applied.
+    virtual Result<std::uint64_t> catch_up() = 0;
+    virtual Status set_paused(std::string_view store, bool paused) = 0;
+
+    virtual Result<SnapshotInfo> create_snapshot(std::string_view store) = 0;
+    virtual Result<std::vector<SnapshotInfo>> snapshots() = 0;  // newest first
+    virtual Result<SnapshotInfo> snapshot(std::string_view id) = 0;
+    virtual Status delete_snapshot(std::string_view id) = 0;
+
+    // into empty: in place (first snapshots, then leaves the feeders paused).
+    virtual Result<RestoreResult> restore(std::string_view store, const RestorePoint& point,
+                                          std::optional<std::string> into_copy) = 0;
+    // A copy starting at a base: a snapshot id, "empty" or "live". copy_exists when there is one.
+    virtual Result<StoreInfo> make_copy(std::string_view store, std::string_view copy,
+                                        std::string_view base) = 0;
+    virtual Status mark_copy(std::string_view store_at_copy, bool complete) = 0;
+    // After a complete run: `feeder` has applied or ruled out everything below `sequence` (`next`: the same
+    // per partition), so its list of applied positions below is no longer needed. Never moves backwards.
+    virtual Status advance(std::string_view store, std::string_view feeder, Sequence sequence,
+                           const std::map<Partition, Offset>& next) = 0;
+    virtual Status discard_copy(std::string_view store_at_copy) = 0;
+    virtual Status promote_copy(std::string_view store_at_copy) = 0;  // swap; copy_incomplete unless complete
+
+    // Sides: "accounts", "accounts@fix", "snapshot:sn-7".
+    virtual Result<DiffResult> diff(std::string_view before, std::string_view after,
+                                    const DiffOptions& options) = 0;
+
+    // For replay: applies to a store or copy through the projection's patterns.
+    virtual Result<std::unique_ptr<Applier>> applier(std::string_view store, std::string_view projection) = 0;
+};
+
+}  // namespace tarn::state

@@ -1,0 +1,175 @@
+// State as it is built: what is known of stores in memory, and one slot a database file. Internal to state/.
+//
+// Where things are done: declaring and listing in state.cc, live feeding in feeding.cc, snapshots in
+// snapshots.cc, restore in restore.cc, copies in copies.cc, comparing in diff.cc.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "state/feed.h"
+#include "state/snapshot_file.h"
+#include "state/state.h"
+
+namespace tarn::state {
+
+// One database file: of a store or of a copy. Locks are taken in this order; `work` of two slots only
+// together (scoped_lock).
+struct Slot {
+    std::mutex work;          // held by whoever feeds it live or replaces it
+    std::shared_mutex files;  // shared: the file is open; exclusive: it is being replaced
+    std::atomic<int> appliers{0};
+
+    // Live feeding; under `work`.
+    struct Live {
+        ProjectionSpec spec;
+        std::unique_ptr<Feeder> feeder;
+    };
+    std::unique_ptr<sqlite::Database> database;
+    std::vector<Live> feeders;     // they use `database`: close ends them first
+    std::uint64_t generation = 0;  // of the declarations that `feeders` were made from; 0: make them again
+    void close() {
+        feeders.clear();
+        database.reset();
+        generation = 0;
+    }
+    ~Slot() { close(); }
+};
+
+// "accounts" or "accounts@fix".
+struct StoreName {
+    std::string store, copy;  // copy "" for the store itself
+    bool is_copy() const { return !copy.empty(); }
+    std::string text() const { return is_copy() ? store + "@" + copy : store; }
+};
+StoreName split_store_name(std::string_view name);
+bool is_valid_store_name(std::string_view name);
+
+// A database opened for reading; its file is not replaced meanwhile. Unpacked snapshots are removed
+// afterwards.
+class ReadSide {
+public:
+    ReadSide() = default;
+    ReadSide(ReadSide&&) = default;
+    ReadSide& operator=(ReadSide&&) = delete;
+    ~ReadSide();
+    sqlite::Database& database() { return *database_; }
+
+private:
+    friend class StateImpl;
+    std::shared_lock<std::shared_mutex> lock_;
+    std::optional<sqlite::Database> database_;
+    os::FileSystem* fs_ = nullptr;
+    std::string temporary_;
+};
+
+// Removes a database file with what SQLite keeps beside it; absent ones are fine.
+Status remove_database(os::FileSystem& fs, const std::string& path);
+
+class StateImpl final : public State {
+public:
+    explicit StateImpl(Parts parts) : parts_(std::move(parts)) {}
+    Status load();
+
+    Status declare_store(const std::string& name) override;
+    Result<bool> declare_projection(const ProjectionSpec& spec) override;
+    Result<std::vector<ProjectionSpec>> projections() override;
+    Result<ProjectionSpec> projection(std::string_view name) override;
+    Result<std::vector<StoreInfo>> stores() override;
+    Result<StoreInfo> store(std::string_view name) override;
+    Result<std::vector<std::vector<std::optional<std::string>>>> query(
+        std::string_view store, const std::string& sql, std::vector<std::string>& columns) override;
+    Result<std::uint64_t> catch_up() override;
+    Status set_paused(std::string_view store, bool paused) override;
+    Result<SnapshotInfo> create_snapshot(std::string_view store) override;
+    Result<std::vector<SnapshotInfo>> snapshots() override;
+    Result<SnapshotInfo> snapshot(std::string_view id) override;
+    Status delete_snapshot(std::string_view id) override;
+    Result<RestoreResult> restore(std::string_view store, const RestorePoint& point,
+                                  std::optional<std::string> into_copy) override;
+    Result<StoreInfo> make_copy(std::string_view store, std::string_view copy,
+                                std::string_view base) override;
+    Status mark_copy(std::string_view store_at_copy, bool complete) override;
+    Status advance(std::string_view store, std::string_view feeder, Sequence sequence,
+                   const std::map<Partition, Offset>& next) override;
+    Status discard_copy(std::string_view store_at_copy) override;
+    Status promote_copy(std::string_view store_at_copy) override;
+    Result<DiffResult> diff(std::string_view before, std::string_view after,
+                            const DiffOptions& options) override;
+    Result<std::unique_ptr<Applier>> applier(std::string_view store, std::string_view projection) override;
+
+private:
+    struct StoreDocument {
+        Time created;
+        bool paused = false;
+        std::string note;  // not stored: why feeders wait
+    };
+    struct CopyDocument {
+        Time created;
+        std::string base;
+        bool complete = false;
+    };
+    struct ProjectionDocument {
+        Time created;
+        ProjectionSpec spec;
+    };
+
+    // ---- what is declared (state.cc)
+    Status load_stores();
+    Status load_projections();
+    Status load_copies();
+    Status save_store(const std::string& name, const StoreDocument& document);
+    Status save_copy(const std::string& name, const CopyDocument& document);
+    Status check_exists(const StoreName& name);
+    Status check_copy_exists(const StoreName& name);
+    bool is_paused(const std::string& store);
+    void set_note(const std::string& store, std::string note);
+    std::vector<ProjectionSpec> specs_of(const std::string& store);  // in the order they were declared
+    Slot& slot(const std::string& name);
+    std::string directory_of(const std::string& store) const;
+    std::string path_of(const StoreName& name) const;
+    std::string temporary_path(const std::string& store);
+    Result<StoreInfo> describe(const StoreName& name);
+    Result<ReadSide> open_side(std::string_view name);
+    Result<ReadSide> open_snapshot_side(std::string_view id);
+
+    // ---- live feeding (feeding.cc); under slot.work
+    Result<std::uint64_t> feed_store(const std::string& name);
+    Status open_live(const std::string& name, Slot& slot);
+    Status load_feeders(const std::string& name, Slot& slot);
+
+    // ---- replacing files (restore.cc, copies.cc)
+    Result<SnapshotInfo> create_snapshot_of(const std::string& store);
+    Result<Sequence> cut_of(const std::string& store, const RestorePoint& point);
+    Result<Sequence> cut_of_time(const std::string& store, Time time);
+    Result<Sequence> cut_of_position(const std::string& store, Partition partition, Offset offset);
+    Result<std::optional<SnapshotInfo>> nearest_snapshot(const std::string& store, Sequence cut);
+    Status build(const std::string& store, const std::string& path, const RestorePoint& point, bool touches,
+                 RestoreResult& result);
+    Status fold_up_to(const std::string& store, sqlite::Database& database, Sequence cut,
+                      RestoreResult& result);
+    Status put_in_place(const std::string& from, const StoreName& name, Slot& slot);
+    Status check_new_copy(const StoreName& name);
+    Result<std::string> build_copy(const std::string& store, const std::string& path, std::string_view base);
+    Result<CopyDocument> copy_document(const StoreName& name);
+    Status check_unused(const StoreName& name, const Slot& slot);  // no run writes to it
+    Status forget_copy(const StoreName& name);
+    Status make_live(const StoreName& name);
+
+    Parts parts_;
+    std::mutex mutex_;  // guards what follows; never held while a slot is worked on
+    std::map<std::string, StoreDocument> stores_;
+    std::map<std::string, CopyDocument> copies_;  // by "store@copy"
+    std::map<std::string, ProjectionDocument> projections_;
+    std::map<std::string, std::unique_ptr<Slot>> slots_;
+    std::uint64_t generation_ = 1;
+    std::uint64_t temporary_number_ = 0;
+};
+
+}  // namespace tarn::state

@@ -1,0 +1,241 @@
+#include "state/store_file.h"
+
+#include <fmt/core.h>
+#include <sqlite3.h>
+
+#include "state/decimal_functions.h"
+
+namespace tarn::state {
+
+using codec::Json;
+
+namespace {
+
+constexpr std::int64_t busy_timeout_us = 60'000'000;  // a writer holds the lock for one batch
+
+constexpr const char* own_tables = R"(
+CREATE TABLE IF NOT EXISTS tarn_feeder(
+    number INTEGER PRIMARY KEY, feeder TEXT NOT NULL UNIQUE, version TEXT NOT NULL,
+    stream TEXT NOT NULL, stream_id INTEGER NOT NULL, sequence INTEGER NOT NULL, next TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS tarn_exception(
+    feeder INTEGER NOT NULL, sequence INTEGER NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+    state TEXT NOT NULL, error TEXT, PRIMARY KEY(feeder, sequence)) WITHOUT ROWID;
+)";
+
+constexpr const char* touch_tables = R"(
+CREATE TABLE IF NOT EXISTS tarn_name(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS tarn_touch(
+    tab INTEGER NOT NULL, key ANY NOT NULL, sequence INTEGER NOT NULL, feeder INTEGER NOT NULL, partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL, type INTEGER NOT NULL, time INTEGER NOT NULL, PRIMARY KEY(tab, key, sequence)) WITHOUT ROWID;
+)";
+
+// SQLite's own file access with a clock that does not answer: date(:x) is NULL when an event brings the text
+// 'now', which no reading of the statement can see, instead of another value in each rebuild.
+const char* clockless_vfs() {
+    static const char* const name = []() -> const char* {
+        static sqlite3_vfs vfs = *sqlite3_vfs_find(nullptr);
+        vfs.zName = "tarn-clockless";
+        vfs.pNext = nullptr;
+        vfs.xCurrentTime = [](sqlite3_vfs*, double*) { return SQLITE_ERROR; };
+        vfs.xCurrentTimeInt64 = [](sqlite3_vfs*, sqlite3_int64*) { return SQLITE_ERROR; };
+        return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK ? vfs.zName : nullptr;
+    }();
+    return name;
+}
+
+std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+std::uint64_t unsigned_of(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+
+Result<std::int64_t> one_integer(sqlite::Database& database, std::string_view sql) {
+    TARN_ASSIGN(auto statement, database.prepare(sql));
+    TARN_ASSIGN(const bool row, statement.step());
+    return row ? statement.integer(0) : 0;
+}
+
+// No statement may reach another file, whatever the authorizer overlooks; and big sorts stay in memory.
+Status harden(sqlite::Database& database) {
+    sqlite3_limit(database.handle(), SQLITE_LIMIT_ATTACHED, 0);
+    sqlite3_db_config(database.handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    TARN_TRY(database.execute("PRAGMA temp_store=MEMORY; PRAGMA cache_size=-32768;"));
+    return register_decimal_functions(database);
+}
+
+Status check_version(sqlite::Database& database, const std::string& path) {
+    TARN_ASSIGN(const auto version, one_integer(database, "PRAGMA user_version"));
+    if (version <= store_format_version) return {};
+    return fail(Code::newer_format,
+                fmt::format("store {} has format {}, this Tarn knows up to {}; it was left untouched", path,
+                            version, store_format_version));
+}
+
+FeederRow row_of(const sqlite::Statement& statement) {
+    FeederRow row;
+    row.number = statement.integer(0);
+    row.version = statement.text(1);
+    row.stream = statement.text(2);
+    row.stream_id.value = static_cast<std::uint32_t>(statement.integer(3));
+    row.sequence = unsigned_of(statement.integer(4));
+    auto next = Json::parse(statement.text(5));
+    if (next) row.next = next_from_json(*next);
+    return row;
+}
+
+Result<std::vector<Position>> read_exceptions(sqlite::Database& database, const FeederRow& row) {
+    // Below the watermark only failures are news, above it only what is applied already.
+    TARN_ASSIGN(
+        auto statement,
+        database.prepare(
+            "SELECT partition, offset FROM tarn_exception WHERE feeder=?1 AND "
+            "((sequence<?2 AND state='failed') OR (sequence>=?2 AND state='applied')) ORDER BY sequence"));
+    statement.bind(1, row.number).bind(2, signed_of(row.sequence));
+    std::vector<Position> positions;
+    while (true) {
+        TARN_ASSIGN(const bool more, statement.step());
+        if (!more) return positions;
+        positions.push_back(
+            {row.stream_id, static_cast<Partition>(statement.integer(0)), unsigned_of(statement.integer(1))});
+    }
+}
+
+}  // namespace
+
+Json next_to_json(const std::map<Partition, Offset>& next) {
+    auto json = Json::object();
+    for (const auto& [partition, offset] : next) json.set(std::to_string(partition), offset);
+    return json;
+}
+
+std::map<Partition, Offset> next_from_json(const Json& json) {
+    std::map<Partition, Offset> next;
+    for (const auto& [partition, offset] : json.members())
+        next[static_cast<Partition>(Json::number_text(partition).as_uint())] = offset.as_uint();
+    return next;
+}
+
+Result<sqlite::Database> open_store_file(const std::string& path) {
+    sqlite::OpenOptions options;
+    options.full_sync = false;
+    options.busy_timeout_us = busy_timeout_us;
+    options.error_code = Code::store_failed;
+    options.vfs = clockless_vfs();
+    TARN_ASSIGN(auto database, sqlite::Database::open(path, options));
+    TARN_TRY(check_version(database, path));
+    TARN_TRY(harden(database));
+    TARN_TRY(database.execute(own_tables));
+    TARN_TRY(database.execute(fmt::format("PRAGMA user_version={}", store_format_version)));
+    return database;
+}
+
+Result<sqlite::Database> open_store_reader(const std::string& path) {
+    // Not read_only: a reader may have to build the shared-memory index of the write-ahead file after a
+    // crash.
+    sqlite::OpenOptions options;
+    options.full_sync = false;
+    options.busy_timeout_us = busy_timeout_us;
+    options.error_code = Code::store_failed;
+    TARN_ASSIGN(auto database, sqlite::Database::open(path, options));
+    TARN_TRY(check_version(database, path));
+    TARN_TRY(harden(database));
+    TARN_TRY(database.execute("PRAGMA query_only=1"));
+    return database;
+}
+
+Status fold_in(sqlite::Database& database) {
+    TARN_ASSIGN(auto statement, database.prepare("PRAGMA wal_checkpoint(TRUNCATE)"));
+    TARN_ASSIGN(const bool row, statement.step());
+    if (row && statement.integer(0) == 0) return {};
+    return fail(Code::store_busy, "the store's database is being read by another program",
+                {.next = "close the other program's connection, then try again"});
+}
+
+Result<std::optional<FeederRow>> read_feeder(sqlite::Database& database, std::string_view feeder) {
+    TARN_ASSIGN(auto statement, database.prepare("SELECT number, version, stream, stream_id, sequence, next, "
+                                                 "EXISTS(SELECT 1 FROM tarn_exception e WHERE "
+                                                 "e.feeder=f.number) FROM tarn_feeder f WHERE feeder=?1"));
+    statement.bind(1, feeder);
+    TARN_ASSIGN(const bool found, statement.step());
+    if (!found) return std::optional<FeederRow>();
+    auto row = row_of(statement);
+    row.has_exceptions = statement.integer(6) != 0;
+    return std::optional<FeederRow>(std::move(row));
+}
+
+Status add_feeder(sqlite::Database& database, const ProjectionSpec& spec, StreamId stream) {
+    TARN_ASSIGN(
+        auto statement,
+        database.prepare("INSERT INTO tarn_feeder(feeder, version, stream, stream_id, sequence, next) "
+                         "VALUES (?1, ?2, ?3, ?4, 1, '{}')"));
+    statement.bind(1, spec.name)
+        .bind(2, spec.version())
+        .bind(3, spec.stream)
+        .bind(4, std::int64_t{stream.value});
+    return statement.run();
+}
+
+Status set_feeder_version(sqlite::Database& database, std::string_view feeder, std::string_view version) {
+    TARN_ASSIGN(auto statement, database.prepare("UPDATE tarn_feeder SET version=?2 WHERE feeder=?1"));
+    statement.bind(1, feeder).bind(2, version);
+    return statement.run();
+}
+
+Status write_watermark(sqlite::Database& database, const FeederRow& row) {
+    TARN_ASSIGN(
+        auto update,
+        database.prepare(
+            "UPDATE tarn_feeder SET stream_id=?2, sequence=?3, next=?4 WHERE number=?1 AND sequence<=?3"));
+    update.bind(1, row.number)
+        .bind(2, std::int64_t{row.stream_id.value})
+        .bind(3, signed_of(row.sequence))
+        .bind(4, next_to_json(row.next).dump());
+    TARN_TRY(update.run());
+    if (!row.has_exceptions) return {};
+    TARN_ASSIGN(
+        auto forget,
+        database.prepare("DELETE FROM tarn_exception WHERE feeder=?1 AND sequence<?2 AND state='applied'"));
+    forget.bind(1, row.number).bind(2, signed_of(row.sequence));
+    return forget.run();
+}
+
+Result<std::vector<FeederPosition>> read_positions(sqlite::Database& database) {
+    TARN_ASSIGN(auto statement, database.prepare("SELECT number, version, stream, stream_id, sequence, next, "
+                                                 "feeder FROM tarn_feeder ORDER BY feeder"));
+    std::vector<FeederPosition> positions;
+    while (true) {
+        TARN_ASSIGN(const bool more, statement.step());
+        if (!more) return positions;
+        auto row = row_of(statement);
+        FeederPosition position;
+        position.feeder = statement.text(6);
+        TARN_ASSIGN(position.exceptions, read_exceptions(database, row));
+        position.stream = std::move(row.stream);
+        position.stream_id = row.stream_id;
+        position.sequence = row.sequence;
+        position.next = std::move(row.next);
+        positions.push_back(std::move(position));
+    }
+}
+
+Result<std::map<std::string, std::string>> read_versions(sqlite::Database& database) {
+    TARN_ASSIGN(auto statement, database.prepare("SELECT feeder, version FROM tarn_feeder"));
+    std::map<std::string, std::string> versions;
+    while (true) {
+        TARN_ASSIGN(const bool more, statement.step());
+        if (!more) return versions;
+        versions.emplace(statement.text(0), statement.text(1));
+    }
+}
+
+Status make_touch_tables(sqlite::Database& database) { return database.execute(touch_tables); }
+
+Status drop_touch_tables(sqlite::Database& database) {
+    return database.execute("DROP TABLE IF EXISTS tarn_touch; DROP TABLE IF EXISTS tarn_name;");
+}
+
+Result<bool> has_table(sqlite::Database& database, std::string_view name) {
+    TARN_ASSIGN(auto statement,
+                database.prepare("SELECT 1 FROM sqlite_schema WHERE type='table' AND name=?1"));
+    statement.bind(1, name);
+    return statement.step();
+}
+
+}  // namespace tarn::state

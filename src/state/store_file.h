@@ -1,0 +1,58 @@
+// A store's database file: Tarn's own tables in it, and what they say. Format: docs/formats/store.md.
+//
+// Connections are used by one thread at a time. Writers are serialised by SQLite's own lock (BEGIN
+// IMMEDIATE).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sqlite/sqlite.h"
+#include "state/state.h"
+
+namespace tarn::state {
+
+inline constexpr int store_format_version = 1;
+
+// A row of tarn_feeder: how far one projection is in this file.
+struct FeederRow {
+    std::int64_t number = 0;  // stands for the name in the other tables
+    std::string version;      // of the projection that made the effects since it was last rebuilt
+    std::string stream;
+    StreamId stream_id;
+    Sequence sequence = 1;
+    std::map<Partition, Offset> next;
+    bool has_exceptions = false;
+};
+
+// Opens for writing, making the file and Tarn's tables when absent; newer_format when a newer Tarn made them.
+// Commits do not sync (synchronous=NORMAL): effects and positions are one transaction, so what a power cut
+// takes away is applied again.
+Result<sqlite::Database> open_store_file(const std::string& path);
+// For reading only, beside a writer: sees the last commit.
+Result<sqlite::Database> open_store_reader(const std::string& path);
+// Moves everything from the write-ahead file into the database file, so that the file stands alone once it is
+// closed. store_busy when another program keeps the file open.
+Status fold_in(sqlite::Database& database);
+
+Result<std::optional<FeederRow>> read_feeder(sqlite::Database& database, std::string_view feeder);
+Status add_feeder(sqlite::Database& database, const ProjectionSpec& spec, StreamId stream);
+Status set_feeder_version(sqlite::Database& database, std::string_view feeder, std::string_view version);
+// Never backwards. Forgets the applied positions below it. Within the caller's transaction.
+Status write_watermark(sqlite::Database& database, const FeederRow& row);
+Result<std::vector<FeederPosition>> read_positions(sqlite::Database& database);
+Result<std::map<std::string, std::string>> read_versions(sqlite::Database& database);  // by feeder
+
+// The tables in which a copy notes which event changed which row; gone again when it is promoted.
+Status make_touch_tables(sqlite::Database& database);
+Status drop_touch_tables(sqlite::Database& database);
+Result<bool> has_table(sqlite::Database& database, std::string_view name);
+
+codec::Json next_to_json(const std::map<Partition, Offset>& next);
+std::map<Partition, Offset> next_from_json(const codec::Json& json);
+
+}  // namespace tarn::state

@@ -1,0 +1,21 @@
+// What earlier runs have already delivered to the same target, from their ledgers.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "replay/replay.h"
+#include "replay/targets.h"
+
+namespace tarn::replay {
+
+// Where a job's files are.
+std::string job_file(const Replay::Parts& parts, std::string_view job, std::string_view file);
+
+// Sorted positions that runs other than `except_run` have had acknowledged by an equal target. Empty for
+// targets that begin anew with each run: null:, file:, and copies.
+Result<std::vector<Position>> delivered_before(Replay::Parts& parts, const TargetAddress& target,
+                                               std::string_view copy, std::string_view target_stream_id,
+                                               std::string_view except_run);
+
+}  // namespace tarn::replay

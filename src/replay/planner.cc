@@ -1,0 +1,497 @@
+#include "replay/planner.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "replay/manifest.h"
+#include "replay/nearest.h"
+#include "replay/plan_document.h"
+#include "replay/selection.h"
+
+namespace tarn::replay {
+namespace {
+
+using codec::Json;
+
+constexpr std::size_t first_samples = 3;
+constexpr std::size_t top_keys = 10;
+constexpr std::size_t listed_ids = 1000;
+
+Failure bad(std::string message, std::string next = "tarn replay plan --help") {
+    return fail(Code::bad_selection, std::move(message), {.next = std::move(next)});
+}
+
+// Where the plan sends to, looked up.
+struct Destination {
+    TargetAddress address;
+    std::string store, copy, base;
+    std::vector<Feeder> feeders;  // of a copy
+    std::vector<std::string> names;
+    Json version = Json::object();
+    bool feeds_whole_store = true;
+};
+
+Status check_word(std::string_view flag, std::string_view word, const std::vector<std::string>& words) {
+    if (std::find(words.begin(), words.end(), word) != words.end()) return {};
+    std::string list;
+    for (const std::string& known : words) list += (list.empty() ? "" : ", ") + known;
+    return bad(fmt::format("{} \"{}\": expected {}", flag, word, list));
+}
+
+Status check_settings(const PlanRequest& request) {
+    TARN_TRY(check_word("--order", request.order, {"key", "total", "none"}));
+    TARN_TRY(check_word("--on-failure", request.on_failure, {"hold", "continue", "stop"}));
+    TARN_TRY(Pace::parse(request.pace));
+    TARN_TRY(event::parse_shape(request.shape));
+    if (!request.only.empty())
+        return fail(Code::not_built, "--only is not built yet: there are no subscriptions in this version");
+    return {};
+}
+
+// "fix" and "accounts@fix" mean the same copy of accounts.
+Result<std::string> copy_of(const std::string& store, const std::string& into) {
+    const std::size_t at = into.find('@');
+    const std::string name = at == std::string::npos ? into : into.substr(at + 1);
+    if (at != std::string::npos && into.substr(0, at) != store)
+        return bad(fmt::format("--into {} names a copy of another store than {}", into, store));
+    if (name.empty() || name.find('@') != std::string::npos)
+        return bad(fmt::format("--into {}: expected COPY or STORE@COPY", into));
+    return store + "@" + name;
+}
+
+Status resolve_copy(Replay::Parts& parts, const PlanRequest& request, Destination& to) {
+    if (request.base.empty())
+        return bad(fmt::format("--into {} needs --base: what the copy starts from", request.into),
+                   "--base SNAPSHOT, --base empty or --base live; tarn snapshot list");
+    TARN_ASSIGN(to.copy, copy_of(to.store, request.into));
+    to.base = request.base;
+    TARN_ASSIGN(to.feeders, resolve_feeders(parts, to.store, to.names, to.base));
+    return {};
+}
+
+Status resolve_rebuild(Replay::Parts& parts, const PlanRequest& request, Destination& to) {
+    if (!request.target.empty() && !request.target.starts_with("projection:"))
+        return bad("--rebuild goes to the store's own projections: leave --to out");
+    if (request.into.empty())
+        return bad("--rebuild needs --into COPY: it never touches the live store",
+                   "tarn replay plan --rebuild STORE --base … --into COPY");
+    to.store = *request.rebuild;
+    TARN_TRY(parts.state.store(to.store));
+    TARN_TRY(resolve_copy(parts, request, to));
+    std::string names;
+    for (const Feeder& feeder : to.feeders) names += (names.empty() ? "" : ",") + feeder.spec.name;
+    to.address = {TargetKind::projection, names};
+    return {};
+}
+
+Status resolve_projections(Replay::Parts& parts, const PlanRequest& request, Destination& to) {
+    to.names = to.address.projections();
+    for (const std::string& name : to.names) {
+        TARN_ASSIGN(const state::ProjectionSpec spec, parts.state.projection(name));
+        if (spec.stream != request.stream)
+            return bad(fmt::format("projection {} takes events of stream {}, the plan selects from {}", name,
+                                   spec.stream, request.stream));
+        if (!to.store.empty() && to.store != spec.store)
+            return bad("the target's projections feed different stores");
+        to.store = spec.store;
+    }
+    if (!request.into.empty()) TARN_TRY(resolve_copy(parts, request, to));
+    TARN_ASSIGN(const auto specs, parts.state.projections());
+    for (const auto& spec : specs)
+        if (spec.store == to.store &&
+            std::find(to.names.begin(), to.names.end(), spec.name) == to.names.end())
+            to.feeds_whole_store = false;
+    return {};
+}
+
+Result<Destination> resolve_destination(Replay::Parts& parts, const PlanRequest& request) {
+    Destination to;
+    if (request.rebuild) {
+        TARN_TRY(resolve_rebuild(parts, request, to));
+    } else {
+        TARN_ASSIGN(to.address, TargetAddress::parse(request.target));
+        if (to.address.kind == TargetKind::projection) TARN_TRY(resolve_projections(parts, request, to));
+        if (to.address.kind != TargetKind::projection && (!request.into.empty() || !request.base.empty()))
+            return bad(
+                fmt::format("--into and --base belong to projection targets, not to {}", to.address.text()));
+        if (request.into.empty() && !request.base.empty()) return bad("--base needs --into COPY");
+    }
+    for (const std::string& name :
+         to.address.kind == TargetKind::projection ? to.address.projections() : std::vector<std::string>()) {
+        TARN_ASSIGN(const state::ProjectionSpec spec, parts.state.projection(name));
+        to.version.set(name, spec.version());
+    }
+    if (to.address.kind == TargetKind::stream) {
+        TARN_ASSIGN(const catalog::StreamInfo stream, parts.catalog.stream(to.address.place));
+        to.version.set("stream", std::to_string(stream.id.value));
+    }
+    return to;
+}
+
+// ---- what the scan sees
+// -----------------------------------------------------------------------------------------------
+
+// Writes the manifest and counts what the document tells.
+class Tally {
+public:
+    Tally(ManifestWriter& manifest, const std::vector<Position>& delivered)
+        : manifest_(manifest), delivered_(delivered) {}
+
+    Status add(const Selected& selected) {
+        const event::StoredEvent& event = selected.event;
+        TARN_TRY(manifest_.add(entry_of(event, selected.meta)));
+        ++events;
+        bytes += event.payload.size();
+        ++by_type_[std::string(selected.meta.type)];
+        if (selected.meta.key) ++keys_[std::string(*selected.meta.key)];
+        without_key += !selected.meta.key;
+        duplicate_keys += selected.meta.duplicate_keys;
+        first_time = std::min(first_time, selected.meta.time);
+        last_time = std::max(last_time, selected.meta.time);
+        already_delivered += std::binary_search(delivered_.begin(), delivered_.end(), event.position);
+        if (events <= first_samples) samples_.push_back(sample_of(event, selected.meta));
+        last_ = event.position;
+        return {};
+    }
+
+    Json by_type() const {
+        std::vector<std::pair<std::string, std::uint64_t>> types(by_type_.begin(), by_type_.end());
+        std::stable_sort(types.begin(), types.end(),
+                         [](const auto& a, const auto& b) { return a.second > b.second; });
+        Json json = Json::object();
+        for (const auto& [type, count] : types) json.set(type, count);
+        return json;
+    }
+
+    Json most_frequent_keys() const {
+        std::vector<std::pair<std::string, std::uint64_t>> keys(keys_.begin(), keys_.end());
+        const std::size_t shown = std::min(top_keys, keys.size());
+        std::partial_sort(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(shown), keys.end(),
+                          [](const auto& a, const auto& b) {
+                              return a.second != b.second ? a.second > b.second : a.first < b.first;
+                          });
+        Json json = Json::array();
+        for (std::size_t i = 0; i < shown; ++i)
+            json.push(Json::object().set("key", keys[i].first).set("count", keys[i].second));
+        return json;
+    }
+
+    // The first three and the last, which is read again: only now it is known to be the last.
+    Result<Json> samples(lake::Lake& lake, std::string_view stream) const {
+        Json json = Json::array(samples_);
+        if (events <= first_samples) return json;
+        TARN_ASSIGN(const lake::OwnedEvent last, lake.get(last_));
+        event::MetaReader reader;
+        json.push(sample_of(last.event, reader.read(last.event, stream)));
+        return json;
+    }
+
+    std::size_t keys() const { return keys_.size(); }
+
+    std::uint64_t events = 0, bytes = 0, without_key = 0, duplicate_keys = 0, already_delivered = 0;
+    Time first_time{INT64_MAX}, last_time{INT64_MIN};
+
+private:
+    static ManifestEntry entry_of(const event::StoredEvent& event, const event::Meta& meta) {
+        ManifestEntry entry;
+        entry.stream = event.position.stream;
+        entry.partition = event.position.partition;
+        entry.offset = event.position.offset;
+        entry.sequence = event.sequence;
+        // Without a key the partition is the unit of order; the seed keeps the two kinds apart.
+        const std::string partition = std::to_string(event.position.partition);
+        entry.key_hash = meta.key ? codec::xxh3_64(*meta.key) : codec::xxh3_64(partition, 1);
+        entry.hash = event.hash;
+        entry.time_us = meta.time.us;
+        entry.bytes = static_cast<std::uint32_t>(event.payload.size());
+        return entry;
+    }
+
+    static Json sample_of(const event::StoredEvent& event, const event::Meta& meta) {
+        Json sample = Json::object();
+        sample.set("position", event::position_text(event.position.partition, event.position.offset));
+        sample.set("id", meta.id).set("type", meta.type).set("time", format_rfc3339(meta.time));
+        sample.set("key", meta.key ? Json(*meta.key) : Json());
+        sample.set("bytes", event.payload.size());
+        constexpr std::size_t shown_bytes = 500;
+        if (event.form != event::PayloadForm::base64 && event.payload.size() <= shown_bytes)
+            sample.set("payload", event.payload);
+        return sample;
+    }
+
+    ManifestWriter& manifest_;
+    const std::vector<Position>& delivered_;
+    std::unordered_map<std::string, std::uint64_t> by_type_, keys_;
+    std::vector<Json> samples_;
+    Position last_;
+};
+
+// ---- the document
+// -----------------------------------------------------------------------------------------------------
+
+Json optional_text(const std::optional<std::string>& text) { return text ? Json(*text) : Json(); }
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+Json selection_json(const PlanRequest& request, const Conditions& conditions) {
+    Json json = Json::object();
+    json.set("since", conditions.since ? Json(format_rfc3339(*conditions.since)) : Json());
+    json.set("until", conditions.until ? Json(format_rfc3339(*conditions.until)) : Json());
+    json.set("ingested", request.ingested);
+    const auto pattern = request.pattern ? Json::parse(*request.pattern) : Result<Json>(Json());
+    json.set("pattern", pattern ? *pattern : optional_text(request.pattern));
+    json.set("where", optional_text(request.where)).set("sql", optional_text(request.sql));
+    Json ids;
+    if (request.ids) {
+        std::string all;
+        for (const std::string& id : *request.ids) all += id + "\n";
+        ids = Json::object().set("count", request.ids->size()).set("sha256", codec::sha256_hex(all));
+        if (request.ids->size() <= listed_ids) {
+            ids = Json::array();
+            for (const std::string& id : *request.ids) ids.push(id);
+        }
+    }
+    json.set("ids", std::move(ids)).set("all", request.all).set("rebuild", optional_text(request.rebuild));
+    return json;
+}
+
+Result<Json> resolved_json(lake::Lake& lake, const Selection& selection) {
+    Json positions = Json::object();
+    for (const Source& source : selection.sources) {
+        TARN_ASSIGN(const auto last, last_offsets(lake, source.view, selection.end));
+        Json offsets = Json::object();
+        for (const auto& [partition, offset] : last) offsets.set(std::to_string(partition), offset);
+        positions.set(source.info.name, std::move(offsets));
+    }
+    return Json::object().set("snapshot", selection.end).set("positions", std::move(positions));
+}
+
+Json coverage_json(const Destination& to, const SelectionCounts& counts) {
+    if (to.copy.empty()) return {};
+    const std::uint64_t missing = counts.needed - counts.needed_selected;
+    return Json::object()
+        .set("base", to.base)
+        .set("complete", missing == 0 && to.feeds_whole_store)
+        .set("missing", missing)
+        .set("in_base", counts.selected - counts.needed_selected);
+}
+
+// A guess to plan by, from what such targets take on a small machine.
+double estimated_seconds(const Tally& tally, const Pace& pace, TargetKind kind) {
+    const double events = static_cast<double>(tally.events);
+    if (pace.kind == Pace::Kind::events) return events / pace.rate;
+    if (pace.kind == Pace::Kind::bytes) return static_cast<double>(tally.bytes) / pace.rate;
+    if (pace.kind == Pace::Kind::original)
+        return static_cast<double>(tally.last_time.us - tally.first_time.us) / 1e6 / pace.rate;
+    const double rate = kind == TargetKind::null   ? 500'000
+                        : kind == TargetKind::file ? 200'000
+                        : kind == TargetKind::http ? 1'000
+                                                   : 60'000;
+    return events / rate;
+}
+
+class Risks {
+public:
+    void add(std::string line) { lines_.push(std::move(line)); }
+    Json take() { return std::move(lines_); }
+
+private:
+    Json lines_ = Json::array();
+};
+
+Json risks_json(const PlanRequest& request, const Destination& to, const Selection& selection,
+                const Tally& tally, const Json& coverage) {
+    Risks risks;
+    if (request.order == "key" && tally.without_key > 0)
+        risks.add(
+            fmt::format("{} events have no key: they keep the order of their partition, and wait behind each "
+                        "other's failures",
+                        format_count(tally.without_key)));
+    if (request.order == "none")
+        risks.add("order none: a failure holds nothing back, later events of its key overtake it");
+    if (request.on_failure == "continue")
+        risks.add("on failure continue: later events of a failed event's key are sent all the same");
+    if (to.address.kind == TargetKind::http)
+        risks.add(
+            "the receiver may see an event twice after a crash: it must recognise the header "
+            "Idempotency-Key");
+    if (to.address.kind == TargetKind::stream)
+        for (const Source& source : selection.sources)
+            if (source.info.name == to.address.place)
+                risks.add(fmt::format(
+                    "the events go into the stream they come from: what reads {} sees them a second time",
+                    source.info.name));
+    if (coverage["complete"].type() == codec::JsonType::boolean && !coverage["complete"].as_bool()) {
+        if (coverage["missing"].as_uint() > 0)
+            risks.add(
+                fmt::format("partial: {} events after the base are not selected. Differences are to be "
+                            "expected; promote needs --patch",
+                            format_count(coverage["missing"].as_uint())));
+        if (!to.feeds_whole_store)
+            risks.add(fmt::format("partial: store {} is fed by other projections too", to.store));
+    }
+    if (coverage["in_base"].as_uint() > 0)
+        risks.add(fmt::format(
+            "{} selected events are in the base already or taken by no pattern: they will be skipped",
+            format_count(coverage["in_base"].as_uint())));
+    if (to.address.kind == TargetKind::projection && to.copy.empty())
+        risks.add(fmt::format("the live store {} is changed; events it has applied are skipped", to.store));
+    if (to.address.kind == TargetKind::http && request.shape == "payload")
+        risks.add(
+            "shape payload carries no tarnrun: only the header Idempotency-Key tells a replay from the "
+            "original");
+    if (tally.already_delivered > 0)
+        risks.add(fmt::format(
+            "{} events have reached this target before: {}", format_count(tally.already_delivered),
+            request.again ? "they are sent again" : "they are skipped (--again sends them)"));
+    if (tally.duplicate_keys > 0)
+        risks.add(fmt::format("{} events name a JSON key twice: receivers may read them differently",
+                              format_count(tally.duplicate_keys)));
+    return risks.take();
+}
+
+std::string made_up_name(const PlanRequest& request, const Destination& to) {
+    if (request.rebuild) return fmt::format("rebuild {} from {}", to.copy, to.base);
+    return fmt::format("{} to {}", request.stream, to.copy.empty() ? to.address.text() : to.copy);
+}
+
+// ---- nothing selected
+// -------------------------------------------------------------------------------------------------
+
+Failure nothing_selected(Replay::Parts& parts, const PlanRequest& request, const Selection& selection) {
+    const Source& source = selection.sources.front();
+    if (request.rebuild)
+        return fail(Code::nothing_selected,
+                    fmt::format("nothing is selected: the projections of {} take no event after {}",
+                                *request.rebuild, request.base),
+                    {.next = "choose an earlier base: tarn snapshot list"});
+    const auto counted = count_types(parts.lake, source);
+    if (!counted) return fail(counted.error());
+    if (counted->empty())
+        return fail(Code::nothing_selected,
+                    fmt::format("nothing is selected: stream {} is empty", source.info.name),
+                    {.next = fmt::format("capture something: tarn put {}", source.info.name)});
+    std::vector<std::string> types;
+    for (const auto& [type, count] : *counted) types.push_back(type);
+    std::string nearest, what = "no event matches";
+    const auto& pattern = selection.conditions.pattern;
+    if (pattern && pattern->types() && pattern->types()->size() == 1) {
+        const std::string& asked = pattern->types()->front();
+        if (!counted->contains(asked)) {
+            what = fmt::format("no event of stream {} has type \"{}\"", source.info.name, asked);
+            nearest = nearest_word(asked, types);
+        }
+    }
+    constexpr std::size_t listed_types = 50;
+    std::string list = "types there are: ";
+    for (std::size_t i = 0; i < std::min(types.size(), listed_types); ++i)
+        list += (i == 0 ? "" : ", ") + types[i] + (types[i] == nearest ? " (nearest)" : "");
+    if (types.size() > listed_types) list += fmt::format(" and {} more", types.size() - listed_types);
+    return fail(
+        Code::nothing_selected, "nothing is selected: " + what,
+        {.next = fmt::format("correct the {}, or see what there is with: tarn tail {} --from beginning",
+                             pattern ? "pattern" : "selection", source.info.name),
+         .excerpt = list});
+}
+
+Json stream_ids_json(const Selection& selection) {
+    Json ids = Json::object();
+    for (const Source& source : selection.sources) ids.set(source.info.name, source.info.id.value);
+    return ids;
+}
+
+std::string stream_names(const Selection& selection) {
+    std::string names;
+    for (const Source& source : selection.sources) names += (names.empty() ? "" : ",") + source.info.name;
+    return names;
+}
+
+Json feeders_json(const Destination& to) {
+    Json names = Json::array();
+    if (to.address.kind != TargetKind::projection) return names;
+    for (const std::string& name : to.address.projections()) names.push(name);
+    return names;
+}
+
+Json only_json(const PlanRequest& request) {
+    Json only = Json::array();
+    for (const std::string& name : request.only) only.push(name);
+    return only;
+}
+
+}  // namespace
+
+Result<Json> make_plan(Replay::Parts& parts, const PlanRequest& request) {
+    TARN_TRY(check_settings(request));
+    if (request.stream.empty() && !request.rebuild)
+        return bad("no stream was named", "tarn replay plan STREAM …");
+    const Time now = parts.clock.now();
+    TARN_ASSIGN(const Destination to, resolve_destination(parts, request));
+    TARN_ASSIGN(const Selection selection, Selection::resolve(parts, request, to.feeders, now));
+    TARN_ASSIGN(const auto delivered,
+                delivered_before(parts, to.address, to.copy, to.version["stream"].as_string(), ""));
+
+    TARN_ASSIGN(const std::uint64_t number, parts.catalog.next_number("plan"));
+    const std::string id = fmt::format("pl-{}", number);
+    const std::string manifest_path = job_file(parts, id, "manifest.bin");
+    TARN_TRY(parts.fs.make_directories(os::parent_of(manifest_path)));
+    TARN_ASSIGN(const auto manifest, ManifestWriter::create(parts.fs, manifest_path));
+    Tally tally(*manifest, delivered);
+    const auto counts =
+        scan_selection(parts, selection, [&tally](const Selected& selected) { return tally.add(selected); });
+    if (!counts || counts->selected == 0)
+        (void)parts.fs.remove(manifest_path + ".part");  // left over, it would only take space
+    if (!counts) return fail(counts.error());
+    if (counts->selected == 0) return nothing_selected(parts, request, selection);
+    TARN_ASSIGN(const ManifestSummary sealed, manifest->finish());
+
+    TARN_ASSIGN(const Pace pace, Pace::parse(request.pace));
+    TARN_ASSIGN(Json resolved, resolved_json(parts.lake, selection));
+    const Json coverage = coverage_json(to, *counts);
+    TARN_ASSIGN(Json samples, tally.samples(parts.lake, selection.sources.front().info.name));
+    Json document = Json::object();
+    document.set("plan", id).set("name", request.name.empty() ? made_up_name(request, to) : request.name);
+    document.set("created", format_rfc3339(now)).set("stream", stream_names(selection));
+    document.set("selection", selection_json(request, selection.conditions))
+        .set("resolved", std::move(resolved));
+    document.set("target", to.address.text())
+        .set("order", request.order)
+        .set("pace", request.pace)
+        .set("shape", request.shape);
+    document.set("events", tally.events).set("bytes", tally.bytes).set("keys", tally.keys());
+    document.set("by_type", tally.by_type());
+    document.set("time", Json::object()
+                             .set("first", format_rfc3339(tally.first_time))
+                             .set("last", format_rfc3339(tally.last_time)));
+    document.set("samples", std::move(samples))
+        .set("already_delivered", tally.already_delivered)
+        .set("coverage", coverage);
+    document.set("archived", Json::object().set("objects", 0).set("bytes", 0).set("ready_in", nullptr));
+    const double seconds = std::round(estimated_seconds(tally, pace, to.address.kind) * 1000) / 1000;
+    document.set("estimate", Json::object().set("seconds", seconds).set("cost", 0));
+    document.set("risks", risks_json(request, to, selection, tally, coverage));
+    document.set("top_keys", tally.most_frequent_keys()).set("without_key", tally.without_key);
+    document.set("on_failure", request.on_failure)
+        .set("into", text_or_null(to.copy))
+        .set("base", text_or_null(to.base));
+    document.set("store", text_or_null(to.store))
+        .set("feeders", feeders_json(to))
+        .set("target_version", to.version);
+    document.set("stream_ids", stream_ids_json(selection))
+        .set("only", only_json(request))
+        .set("again", request.again);
+    document.set("scanned", Json::object()
+                                .set("objects_read", counts->objects_read)
+                                .set("objects_total", counts->objects_total)
+                                .set("complete", true));
+    document.set("uid", os::make_uuid7(now, parts.rng)).set("manifest_sha256", sealed.sha256);
+    document.set("digest", plan_digest(document, sealed.sha256)).set("schema_version", 1);
+
+    TARN_TRY(os::write_file_durably(parts.fs, job_file(parts, id, "plan.json"), document.dump_pretty()));
+    TARN_TRY(parts.catalog.put_document({"plan", id, now, document}));
+    return document;
+}
+
+}  // namespace tarn::replay

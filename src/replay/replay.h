@@ -1,0 +1,81 @@
+// Plan and run. A run executes exactly the frozen plan; its ledger (docs/formats/ledger.md) survives kill -9
+// anywhere.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lake/lake.h"
+#include "net/http_client.h"
+#include "query/query.h"
+#include "replay/plan.h"
+#include "replay/target.h"
+#include "state/state.h"
+
+namespace tarn::replay {
+
+struct RunCounts {
+    std::uint64_t selected = 0, acknowledged = 0, skipped = 0, failed = 0, held = 0, unknown = 0;
+    std::uint64_t remaining() const { return selected - acknowledged - skipped - failed - held - unknown; }
+};
+
+// Seen by whoever watches; values may lag by a moment.
+struct RunProgress {
+    std::string run;
+    std::string state;  // running, paused, finished, failed, cancelled, interrupted
+    RunCounts counts;
+    double rate = 0;  // events/s lately
+};
+
+// Appends a batch to a stream as capture would: gives its own origin. Provided by the server, which knows
+// how.
+using StreamAppend =
+    std::function<Result<log::Appended>(const std::string& stream, const std::vector<Outgoing>& batch,
+                                        const log::Origin& origin, const std::string& run)>;
+
+class Replay {
+public:
+    struct Parts {
+        catalog::Catalog& catalog;
+        lake::Lake& lake;
+        query::QueryService& query;
+        state::State& state;
+        os::FileSystem& fs;
+        os::Clock& clock;
+        os::Rng& rng;
+        std::string directory;  // <data>/jobs
+        StreamAppend append;
+    };
+    static Result<std::unique_ptr<Replay>> open(Parts parts);
+    virtual ~Replay() = default;
+
+    virtual Result<codec::Json> plan(const PlanRequest& request) = 0;  // the plan document; nothing_selected
+    virtual Result<codec::Json> show_plan(std::string_view plan) = 0;
+    virtual Result<std::vector<codec::Json>> plans() = 0;  // newest first
+    virtual Result<std::vector<codec::Json>> runs() = 0;   // report documents without ledger, newest first
+
+    // Executes on the calling thread until done, stopped (checkpointed, state interrupted) or paused.
+    // plan_stale when the data no longer fits. `on_progress` is called at most ten times a second.
+    virtual Result<codec::Json> run(std::string_view plan, std::string_view run_id,
+                                    const std::atomic<bool>& stop,
+                                    const std::function<void(const RunProgress&)>& on_progress) = 0;
+    virtual Result<std::string> create_run(
+        std::string_view plan) = 0;  // gives the run's id, nothing is sent yet
+    virtual Result<codec::Json> resume(std::string_view run, const std::atomic<bool>& stop,
+                                       const std::function<void(const RunProgress&)>& on_progress) = 0;
+    virtual Status cancel(std::string_view run) = 0;
+    virtual Status set_pace(std::string_view run, std::string_view pace) = 0;
+    virtual Result<codec::Json> show_run(std::string_view run) = 0;  // the report document
+    // NDJSON lines, one an event: position, id, outcome, attempts, at, error.
+    virtual Status ledger(std::string_view run, const std::function<Status(std::string_view line)>& sink) = 0;
+    // For verify: the frozen entries, each with what the ledger says of it ("acknowledged", …, "remaining").
+    virtual Status for_each_entry(
+        std::string_view run,
+        const std::function<Status(const ManifestEntry&, std::string_view outcome)>& fn) = 0;
+    virtual Status save_report_part(std::string_view run, std::string_view key, const codec::Json& value) = 0;
+};
+
+}  // namespace tarn::replay

@@ -1,0 +1,214 @@
+#include "replay/run_report.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "codec/hash.h"
+#include "event/meta.h"
+#include "replay/fixed_layout.h"
+#include "replay/ledger.h"
+#include "replay/manifest.h"
+
+namespace tarn::replay {
+namespace {
+
+using codec::Json;
+
+constexpr std::size_t max_causes = 100;
+
+struct Cause {
+    std::string text;
+    LedgerKind kind = LedgerKind::failed;
+    std::uint64_t count = 0, first = 0, last = 0;
+};
+
+struct Range {
+    std::uint64_t first = 0, count = 0;
+};
+
+// The ledger, gathered for the report.
+struct Gathered {
+    LedgerState state;
+    std::vector<Range> acknowledged;
+    std::vector<Cause> causes;
+
+    void take(const LedgerRecord& record) {
+        if (record.kind == LedgerKind::acknowledged) {
+            if (!acknowledged.empty() &&
+                acknowledged.back().first + acknowledged.back().count == record.first)
+                acknowledged.back().count += record.count;
+            else
+                acknowledged.push_back({record.first, record.count});
+        }
+        if (record.kind == LedgerKind::failed || record.kind == LedgerKind::unknown) add_cause(record);
+    }
+
+private:
+    void add_cause(const LedgerRecord& record) {
+        auto cause = std::find_if(causes.begin(), causes.end(), [&record](const Cause& known) {
+            return known.kind == record.kind && known.text == record.text;
+        });
+        if (cause == causes.end() && causes.size() == max_causes) {
+            causes.back().text = "other causes: see the ledger";
+            cause = causes.end() - 1;
+        } else if (cause == causes.end()) {
+            causes.push_back({record.text, record.kind, 0, record.first, record.first});
+            cause = causes.end() - 1;
+        }
+        cause->count += record.count;
+        cause->last = record.first + record.count - 1;
+    }
+};
+
+Result<Gathered> gather(const ReportInputs& inputs) {
+    Gathered gathered;
+    const auto take = [&gathered](const LedgerRecord& record) {
+        gathered.take(record);
+        return Status();
+    };
+    TARN_ASSIGN(gathered.state, read_ledger(inputs.fs, inputs.ledger_path, take));
+    return gathered;
+}
+
+Json counts_json(const LedgerState& state, std::uint64_t selected) {
+    return Json::object()
+        .set("selected", selected)
+        .set("acknowledged", state.acknowledged)
+        .set("skipped", state.skipped)
+        .set("failed", state.failed)
+        .set("held", state.held)
+        .set("unknown", state.unknown)
+        .set("remaining", selected - std::min(selected, state.settled));
+}
+
+// Both hashes in one pass: SHA-256 over the 16 bytes of each event's hash, in manifest order.
+Result<Json> hashes_json(ManifestReader& manifest, const std::vector<Range>& acknowledged) {
+    codec::Sha256 selected, sent;
+    manifest.seek(0);
+    std::size_t range = 0;
+    ManifestEntry entry;
+    for (std::uint64_t index = 0;; ++index) {
+        TARN_ASSIGN(const bool more, manifest.next(entry));
+        if (!more) break;
+        std::string bytes;
+        put<std::uint64_t>(bytes, entry.hash.high);
+        put<std::uint64_t>(bytes, entry.hash.low);
+        selected.update(bytes);
+        while (range < acknowledged.size() && index >= acknowledged[range].first + acknowledged[range].count)
+            ++range;
+        if (range < acknowledged.size() && index >= acknowledged[range].first) sent.update(bytes);
+    }
+    return Json::object()
+        .set("selected", "sha256:" + selected.finish_hex())
+        .set("sent", "sha256:" + sent.finish_hex());
+}
+
+Result<ManifestEntry> entry_at(ManifestReader& manifest, std::uint64_t index) {
+    manifest.seek(index);
+    ManifestEntry entry;
+    TARN_ASSIGN(const bool found, manifest.next(entry));
+    if (!found)
+        return fail(Code::ledger_damaged,
+                    fmt::format("the ledger names event {}, the manifest has {}", index, manifest.entries()));
+    return entry;
+}
+
+// The stream is named when the plan reads several.
+std::string place_of(const ManifestEntry& entry, const Json& plan) {
+    const std::string position = event::position_text(entry.partition, entry.offset);
+    for (const auto& [name, id] : plan["stream_ids"].members())
+        if (id.as_uint() == entry.stream.value) return name + " " + position;
+    return position;
+}
+
+Json sample_json(lake::Lake& lake, const ManifestEntry& entry, const Json& plan) {
+    Json sample = Json::object()
+                      .set("position", place_of(entry, plan))
+                      .set("time", format_rfc3339(Time{entry.time_us}));
+    const auto event = lake.get({entry.stream, entry.partition, entry.offset});
+    if (!event) return sample.set("error", event.error().message);
+    event::MetaReader reader;
+    const event::Meta& meta = reader.read(event->event, plan["stream"].as_string());
+    sample.set("id", meta.id).set("type", meta.type).set("key", meta.key ? Json(*meta.key) : Json());
+    constexpr std::size_t shown_bytes = 2000;
+    if (event->event.form != event::PayloadForm::base64 && event->event.payload.size() <= shown_bytes)
+        sample.set("payload", event->event.payload);
+    return sample;
+}
+
+Result<Json> failures_json(const ReportInputs& inputs, ManifestReader& manifest, const Gathered& gathered) {
+    Json list = Json::array();
+    for (const Cause& cause : gathered.causes) {
+        TARN_ASSIGN(const ManifestEntry first, entry_at(manifest, cause.first));
+        TARN_ASSIGN(const ManifestEntry last, entry_at(manifest, cause.last));
+        list.push(Json::object()
+                      .set("cause", cause.text)
+                      .set("outcome", ledger_kind_name(cause.kind))
+                      .set("count", cause.count)
+                      .set("first", place_of(first, inputs.plan))
+                      .set("last", place_of(last, inputs.plan))
+                      .set("sample", sample_json(inputs.lake, first, inputs.plan)));
+    }
+    return list;
+}
+
+double seconds_of(std::uint64_t us) { return std::round(static_cast<double>(us) / 1000) / 1000; }
+
+Json rate_json(const LedgerState& state, std::uint64_t active_us) {
+    if (active_us == 0) return 0;
+    return std::round(static_cast<double>(state.settled) * 1e7 / static_cast<double>(active_us)) / 10;
+}
+
+}  // namespace
+
+Result<Json> make_report(const ReportInputs& inputs) {
+    const Json& record = inputs.record;
+    const Json& plan = inputs.plan;
+    TARN_ASSIGN(const Gathered gathered, gather(inputs));
+    TARN_ASSIGN(const auto manifest, ManifestReader::open(inputs.fs, inputs.manifest_path));
+    TARN_ASSIGN(Json failures, failures_json(inputs, *manifest, gathered));
+    Json hashes;
+    if (inputs.with_hashes) {
+        TARN_ASSIGN(hashes, hashes_json(*manifest, gathered.acknowledged));
+    }
+    const std::uint64_t active_us = record["active_us"].as_uint();
+    Json report = Json::object();
+    report.set("run", record["run"])
+        .set("plan", record["plan"])
+        .set("digest", plan["digest"])
+        .set("state", record["state"]);
+    report.set("started", record["started"]).set("ended", record["ended"]);
+    report.set("counts", counts_json(gathered.state, manifest->entries())).set("by_type", plan["by_type"]);
+    report.set("by_failure", std::move(failures)).set("rate", rate_json(gathered.state, active_us));
+    report.set("order", Json::object()
+                            .set("kind", plan["order"])
+                            .set("violations", record["order_violations"].as_uint())
+                            .set("keys", plan["keys"]));
+    report.set("hashes", std::move(hashes));
+    const Json not_verified =
+        Json::object().set("checked", false).set("differences", nullptr).set("compared_with", nullptr);
+    report.set("verify", record["verify"].is_null() ? not_verified : record["verify"]);
+    report.set("duration", seconds_of(active_us));
+    report.set("name", plan["name"])
+        .set("uid", record["uid"])
+        .set("stream", plan["stream"])
+        .set("target", plan["target"]);
+    report.set("into", plan["into"])
+        .set("base", plan["base"])
+        .set("coverage", plan["coverage"])
+        .set("pace", record["pace"]);
+    report.set("shape", plan["shape"])
+        .set("on_failure", plan["on_failure"])
+        .set("target_version", plan["target_version"]);
+    report.set("created", record["created"])
+        .set("sessions", record["sessions"])
+        .set("error", record["error"]);
+    report.set("throughput", record["throughput"]).set("schema_version", 1);
+    return report;
+}
+
+}  // namespace tarn::replay

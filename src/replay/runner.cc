@@ -1,0 +1,372 @@
+#include "replay/runner.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "replay/delivered.h"
+#include "replay/target_opening.h"
+
+namespace tarn::replay {
+namespace {
+
+constexpr std::int64_t checkpoint_every_us = 100'000;
+constexpr std::int64_t progress_every_us = 100'000;
+constexpr std::int64_t nap_us = 20'000;       // how long a slow pace keeps a stop waiting
+constexpr std::size_t slot_bytes = 8u << 20;  // of payloads loaded ahead
+constexpr std::size_t max_samples = 240;
+
+LedgerKind kind_of(Delivery delivery) {
+    switch (delivery) {
+        case Delivery::acknowledged:
+            return LedgerKind::acknowledged;
+        case Delivery::skipped:
+            return LedgerKind::skipped;
+        case Delivery::failed:
+            return LedgerKind::failed;
+        case Delivery::unknown:
+            return LedgerKind::unknown;
+    }
+    return LedgerKind::unknown;
+}
+
+bool is_failure(LedgerKind kind) { return kind == LedgerKind::failed || kind == LedgerKind::unknown; }
+
+}  // namespace
+
+Runner::Runner(RunnerSetup setup)
+    : setup_(std::move(setup)), pacer_(setup_.pace, setup_.parts.clock.monotonic_us()) {}
+
+Result<std::unique_ptr<Runner>> Runner::open(RunnerSetup setup, const std::string& manifest_path,
+                                             const std::string& ledger_path) {
+    std::unique_ptr<Runner> runner(new Runner(std::move(setup)));
+    Replay::Parts& parts = runner->setup_.parts;
+    TARN_ASSIGN(runner->manifest_, ManifestReader::open(parts.fs, manifest_path));
+    TARN_TRY(runner->manifest_->check());
+    std::vector<std::uint64_t> failures;
+    const auto remember = [&failures](const LedgerRecord& record) {
+        for (std::uint64_t i = 0; is_failure(record.kind) && i < record.count; ++i)
+            failures.push_back(record.first + i);
+        return Status();
+    };
+    TARN_ASSIGN(runner->ledger_, Ledger::open(parts.fs, ledger_path, runner->manifest_->entries(),
+                                              runner->manifest_->sha256(), remember));
+    TARN_TRY(runner->hold_behind(failures));
+    TARN_TRY(check_objects(parts.lake, *runner->manifest_, runner->ledger_->state().settled));
+    TARN_TRY(check_target_is_same(parts, runner->setup_.plan));
+    TARN_TRY(runner->load_delivered());
+    TARN_TRY(runner->prepare_target());
+    runner->manifest_->seek(runner->ledger_->state().settled);
+    runner->feed_ = std::make_unique<EventFeed>(parts.lake, *runner->manifest_);
+    return runner;
+}
+
+// The keys that an earlier session found failing stay held.
+Status Runner::hold_behind(const std::vector<std::uint64_t>& indexes) {
+    if (setup_.plan.on_failure != "hold" || setup_.plan.order == "none") return {};
+    if (setup_.plan.order == "total") {
+        hold_all_ = !indexes.empty();
+        return {};
+    }
+    ManifestEntry entry;
+    for (const std::uint64_t index : indexes) {
+        manifest_->seek(index);
+        TARN_ASSIGN(const bool found, manifest_->next(entry));
+        if (found) held_keys_.insert(entry.key_hash);
+    }
+    return {};
+}
+
+Status Runner::load_delivered() {
+    if (setup_.plan.again || setup_.plan.target.kind == TargetKind::projection)
+        return {};  // a store knows by itself
+    const auto version = setup_.plan.versions.find("stream");
+    TARN_ASSIGN(delivered_,
+                delivered_before(setup_.parts, setup_.plan.target, setup_.plan.copy,
+                                 version == setup_.plan.versions.end() ? "" : version->second, setup_.run));
+    return {};
+}
+
+Status Runner::prepare_target() {
+    const LedgerState& before = ledger_->state();
+    if (!before.opening) {
+        TARN_TRY(check_target_is_free(setup_.parts, setup_.plan));
+        ledger_->add({.kind = LedgerKind::opening, .count = 0, .at = setup_.parts.clock.now(), .text = {}});
+        TARN_TRY(ledger_->commit());
+    }
+    const auto mark = before.opened ? std::optional(before.mark) : std::nullopt;
+    TARN_ASSIGN(target_, open_target(setup_.parts, setup_.plan, setup_.uid, mark));
+    if (before.opened) return {};
+    ledger_->add({.kind = LedgerKind::mark,
+                  .count = 0,
+                  .first = target_->mark(),
+                  .at = setup_.parts.clock.now(),
+                  .text = {}});
+    return ledger_->commit();
+}
+
+std::int64_t Runner::active_us() const {
+    return setup_.active_us_before + setup_.parts.clock.monotonic_us() - started_us_;
+}
+
+RunResult Runner::run() {
+    started_us_ = checkpoint_us_ = progress_us_ = sample_us_ = setup_.parts.clock.monotonic_us();
+    progress_done_ = ledger_->state().settled;
+    add_sample();
+    report_progress(true);
+    RunResult result;
+    Status status = loop();
+    // What was acknowledged stands, whatever went wrong.
+    const Status kept = checkpoint();
+    if (status && !kept) status = kept;
+    if (!status) result.error = status.error();
+    const bool all = ledger_->state().settled == manifest_->entries();
+    result.end = result.error            ? RunEnd::stopped
+                 : stop_at_failure_      ? RunEnd::failed
+                 : all                   ? RunEnd::finished
+                 : setup_.control.cancel ? RunEnd::cancelled
+                                         : RunEnd::stopped;
+    add_sample();
+    report_progress(true);
+    result.order_violations = order_violations_;
+    result.active_us = active_us();
+    result.samples = setup_.samples;
+    return result;
+}
+
+Status Runner::loop() {
+    while (!wants_to_stop() && !stop_at_failure_) {
+        take_new_pace();
+        if (hold_all_) {
+            hold_rest();
+            return {};
+        }
+        if (begin_ == end_) TARN_TRY(refill());
+        if (begin_ == end_) return {};
+        const std::size_t granted = grant();
+        if (granted > 0) TARN_TRY(send_granted(granted));
+        TARN_TRY(checkpoint_if_due());
+        report_progress(false);
+        if (granted == 0) pause_for_pace();
+    }
+    return {};
+}
+
+Status Runner::refill() {
+    begin_ = end_ = 0;
+    std::size_t bytes = 0;
+    FedEvent fed;
+    while (!fed_all_ && end_ < target_->max_batch() && bytes < slot_bytes) {
+        Result<bool> more = feed_->next(fed);
+        // Events before the one that cannot be read are sound: they are sent first, the error comes back at
+        // the next refill.
+        if (!more && end_ > 0) {
+            manifest_->seek(ledger_->state().settled + end_);
+            feed_ = std::make_unique<EventFeed>(setup_.parts.lake, *manifest_);
+            return {};
+        }
+        if (!more) return fail(more.error());
+        if (!*more) {
+            fed_all_ = true;
+            break;
+        }
+        if (slots_.size() == end_) slots_.push_back(std::make_unique<Slot>());
+        TARN_TRY(load(*slots_[end_], fed));
+        bytes += slots_[end_]->payload.size();
+        ++end_;
+    }
+    return {};
+}
+
+Status Runner::load(Slot& slot, const FedEvent& fed) {
+    slot.entry = fed.entry;
+    slot.granted = false;
+    slot.meta.assign(fed.event->meta);
+    slot.payload.assign(fed.event->payload);
+    Outgoing& out = slot.outgoing;
+    out.event = *fed.event;
+    out.event.meta = slot.meta;
+    out.event.payload = slot.payload;
+    out.index = fed.index;
+    out.attempt = 1;
+    if (!target_->reads_meta()) return {};
+    out.meta = slot.reader.read(out.event, stream_name(fed.entry.stream));
+    out.idempotency_key =
+        fmt::format("{}:{}:{}:{}", setup_.uid, fed.entry.stream.value, fed.entry.partition, fed.entry.offset);
+    return {};
+}
+
+std::string_view Runner::stream_name(StreamId stream) const {
+    const auto name = setup_.plan.streams.find(stream);
+    return name == setup_.plan.streams.end() ? std::string_view() : std::string_view(name->second);
+}
+
+// How many of the loaded events may go now. What will not be sent needs no permission.
+std::size_t Runner::grant() {
+    const std::int64_t now = setup_.parts.clock.monotonic_us();
+    std::size_t count = 0;
+    for (std::size_t i = begin_; i < end_; ++i, ++count) {
+        Slot& slot = *slots_[i];
+        if (slot.granted || choose(slot.entry) != Choice::send) continue;
+        slot.granted = pacer_.take(now, slot.entry.time_us, slot.entry.bytes);
+        if (!slot.granted) break;
+    }
+    return count;
+}
+
+Runner::Choice Runner::choose(const ManifestEntry& entry) const {
+    if (hold_all_ || (!held_keys_.empty() && held_keys_.contains(entry.key_hash))) return Choice::hold;
+    if (!delivered_.empty() && std::binary_search(delivered_.begin(), delivered_.end(),
+                                                  Position{entry.stream, entry.partition, entry.offset}))
+        return Choice::skip;
+    return Choice::send;
+}
+
+Status Runner::send_granted(std::size_t count) {
+    std::vector<Choice> choices;
+    std::vector<Outgoing> batch;
+    for (std::size_t i = 0; i < count; ++i) {
+        const Slot& slot = *slots_[begin_ + i];
+        choices.push_back(choose(slot.entry));
+        if (choices.back() == Choice::send) batch.push_back(slot.outgoing);
+    }
+    std::vector<Sent> answers;
+    if (!batch.empty()) {
+        TARN_ASSIGN(answers, target_->send(batch));
+        if (answers.empty() || answers.size() > batch.size())
+            return fail(Code::internal,
+                        fmt::format("the target gave {} answers to {} events", answers.size(), batch.size()));
+    }
+    std::size_t answered = 0;
+    for (const Choice choice : choices) {
+        if (choice == Choice::send && answered == answers.size()) return {};  // offered again
+        const Slot& slot = *slots_[begin_++];
+        if (choice == Choice::hold) {
+            settle(slot, LedgerKind::held, {});
+        } else if (choice == Choice::skip) {
+            settle(slot, LedgerKind::skipped, {Delivery::skipped, "delivered by an earlier run"});
+        } else {
+            const Sent& sent = answers[answered++];
+            const LedgerKind kind = kind_of(sent.delivery);
+            settle(slot, kind, sent);
+            // The ledger knows of a failure before anything later is sent: see StreamTarget.
+            if (is_failure(kind)) return checkpoint();
+        }
+    }
+    return {};
+}
+
+void Runner::settle(const Slot& slot, LedgerKind kind, const Sent& sent) {
+    const bool was_tried = kind != LedgerKind::held && kind != LedgerKind::skipped;
+    LedgerRecord record;
+    record.kind = kind;
+    record.attempts =
+        was_tried ? static_cast<std::uint8_t>(std::clamp(sent.attempts, 1, 255)) : std::uint8_t{0};
+    record.first = slot.outgoing.index;
+    record.at = setup_.parts.clock.now();
+    record.text = sent.error;
+    ledger_->add(std::move(record));
+    if (kind == LedgerKind::acknowledged) {
+        ++unsettled_;
+        watch_order(slot.entry, slot.outgoing.index);
+    }
+    if (!is_failure(kind)) return;
+    if (setup_.plan.on_failure == "stop") stop_at_failure_ = true;
+    if (setup_.plan.on_failure != "hold") return;
+    if (setup_.plan.order == "key") held_keys_.insert(slot.entry.key_hash);
+    if (setup_.plan.order == "total") hold_all_ = true;
+}
+
+void Runner::hold_rest() {
+    const std::uint64_t entries = manifest_->entries();
+    while (ledger_->state().settled < entries) {
+        const std::uint64_t first = ledger_->state().settled;
+        const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(entries - first, UINT32_MAX));
+        ledger_->add({.kind = LedgerKind::held,
+                      .attempts = 0,
+                      .count = count,
+                      .first = first,
+                      .at = setup_.parts.clock.now(),
+                      .text = {}});
+    }
+    begin_ = end_ = 0;
+}
+
+// Within a key, places in the manifest must only rise. Watched where events leave, not derived from how they
+// were arranged.
+void Runner::watch_order(const ManifestEntry& entry, std::uint64_t index) {
+    constexpr std::size_t max_watched_keys = 2'000'000;
+    if (last_index_of_key_.size() >= max_watched_keys) last_index_of_key_.clear();
+    const auto [last, is_new] = last_index_of_key_.try_emplace(entry.key_hash, index);
+    if (is_new) return;
+    if (index <= last->second) ++order_violations_;
+    last->second = index;
+}
+
+Status Runner::checkpoint() {
+    checkpoint_us_ = setup_.parts.clock.monotonic_us();
+    if (!ledger_->has_pending() || checkpoint_failed_) return {};
+    // After a failed sync nobody knows what the disk has: what is pending stays unrecorded and is sent again.
+    checkpoint_failed_ = true;
+    TARN_TRY(target_->flush());
+    if (target_->mark() != ledger_->state().mark)
+        ledger_->add({.kind = LedgerKind::mark,
+                      .count = 0,
+                      .first = target_->mark(),
+                      .at = setup_.parts.clock.now(),
+                      .text = {}});
+    TARN_TRY(ledger_->commit());
+    checkpoint_failed_ = false;
+    unsettled_ = 0;
+    return {};
+}
+
+Status Runner::checkpoint_if_due() {
+    const bool is_due = unsettled_ >= target_->max_unsettled() ||
+                        setup_.parts.clock.monotonic_us() - checkpoint_us_ >= checkpoint_every_us;
+    return is_due ? checkpoint() : Status();
+}
+
+void Runner::take_new_pace() {
+    std::optional<Pace> pace;
+    {
+        const std::scoped_lock lock(setup_.control.mutex);
+        pace.swap(setup_.control.new_pace);
+    }
+    if (pace) pacer_.change(*pace, setup_.parts.clock.monotonic_us());
+}
+
+void Runner::pause_for_pace() {
+    setup_.parts.clock.sleep_us(std::min(nap_us, pacer_.wait_us(setup_.parts.clock.monotonic_us())));
+}
+
+void Runner::report_progress(bool always) {
+    const std::int64_t now = setup_.parts.clock.monotonic_us();
+    if (!always && now - progress_us_ < progress_every_us) return;
+    const LedgerState& state = ledger_->state();
+    if (now > progress_us_)
+        rate_ = static_cast<double>(state.settled - progress_done_) * 1e6 /
+                static_cast<double>(now - progress_us_);
+    progress_us_ = now;
+    progress_done_ = state.settled;
+    if (now - sample_us_ >= sample_every_us_) add_sample();
+    if (!setup_.on_progress) return;
+    RunProgress progress{.run = setup_.run, .state = "running", .counts = {}, .rate = rate_};
+    progress.counts = {manifest_->entries(), state.acknowledged, state.skipped,
+                       state.failed,         state.held,         state.unknown};
+    setup_.on_progress(progress);
+}
+
+// For the report's picture of throughput: when there are many, every other one goes and the rest come half as
+// often.
+void Runner::add_sample() {
+    sample_us_ = setup_.parts.clock.monotonic_us();
+    setup_.samples.push_back({active_us(), ledger_->state().settled});
+    if (setup_.samples.size() < max_samples) return;
+    std::vector<RunSample> thinned;
+    for (std::size_t i = 0; i < setup_.samples.size(); i += 2) thinned.push_back(setup_.samples[i]);
+    setup_.samples = std::move(thinned);
+    sample_every_us_ *= 2;
+}
+
+}  // namespace tarn::replay

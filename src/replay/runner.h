@@ -1,0 +1,128 @@
+// Executes a plan: reads its events in order, sends them at the asked pace, holds back what must not overtake
+// a failure, and keeps the ledger ahead of everything that could be done twice. One thread; killed anywhere,
+// a new Runner goes on.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "replay/event_feed.h"
+#include "replay/ledger.h"
+#include "replay/pace.h"
+#include "replay/plan_document.h"
+#include "replay/replay.h"
+
+namespace tarn::replay {
+
+// What others may tell a run while it runs.
+struct RunControl {
+    std::atomic<bool> cancel = false;
+    std::mutex mutex;
+    std::optional<Pace> new_pace;  // guarded by mutex
+};
+
+struct RunSample {
+    std::int64_t t_us = 0;   // since the run's first start, running time only
+    std::uint64_t done = 0;  // settled
+};
+
+enum class RunEnd : std::uint8_t { finished, stopped, cancelled, failed };  // failed: on_failure stop
+
+struct RunResult {
+    RunEnd end = RunEnd::finished;
+    std::uint64_t order_violations = 0;
+    std::int64_t active_us = 0;
+    std::vector<RunSample> samples;
+    std::optional<Error> error;  // the target or the data could not go on
+};
+
+struct RunnerSetup {
+    Replay::Parts& parts;
+    const FrozenPlan& plan;
+    std::string run, uid;
+    Pace pace;
+    RunControl& control;
+    const std::atomic<bool>& stop;
+    std::function<void(const RunProgress&)> on_progress;
+    std::int64_t active_us_before = 0;  // of earlier sessions
+    std::vector<RunSample> samples;
+};
+
+class Runner {
+public:
+    // Opens manifest, ledger and target. plan_stale, plan_damaged; nothing is sent before everything needed
+    // was seen.
+    static Result<std::unique_ptr<Runner>> open(RunnerSetup setup, const std::string& manifest_path,
+                                                const std::string& ledger_path);
+    // Never fails without a result: what went wrong is in it, and what was settled is in the ledger.
+    RunResult run();
+
+private:
+    enum class Choice : std::uint8_t { send, skip, hold };
+    // One event with its own bytes, between the feed and the target. Reused.
+    struct Slot {
+        ManifestEntry entry;
+        std::string meta, payload;
+        event::MetaReader reader;
+        Outgoing outgoing;
+        bool granted = false;
+    };
+
+    explicit Runner(RunnerSetup setup);
+    Status prepare_target();
+    Status hold_behind(const std::vector<std::uint64_t>& failed_indexes);
+    Status load_delivered();
+
+    Status loop();
+    Status refill();
+    Status load(Slot& slot, const FedEvent& fed);
+    std::size_t grant();
+    Status send_granted(std::size_t count);
+    Choice choose(const ManifestEntry& entry) const;
+    void settle(const Slot& slot, LedgerKind kind, const Sent& sent);
+    void hold_rest();
+    Status checkpoint();
+    Status checkpoint_if_due();
+    void watch_order(const ManifestEntry& entry, std::uint64_t index);
+    void take_new_pace();
+    void pause_for_pace();
+    void report_progress(bool always);
+    void add_sample();
+    bool wants_to_stop() const { return setup_.stop.load() || setup_.control.cancel.load(); }
+    std::int64_t active_us() const;
+    std::string_view stream_name(StreamId stream) const;
+
+    RunnerSetup setup_;
+    std::unique_ptr<ManifestReader> manifest_;
+    std::unique_ptr<Ledger> ledger_;
+    std::unique_ptr<Target> target_;
+    std::unique_ptr<EventFeed> feed_;
+    Pacer pacer_;
+
+    std::vector<std::unique_ptr<Slot>> slots_;
+    std::size_t begin_ = 0, end_ = 0;  // loaded and not settled
+    bool fed_all_ = false;
+
+    std::vector<Position> delivered_;  // by earlier runs, sorted
+    std::unordered_set<std::uint64_t> held_keys_;
+    bool hold_all_ = false;
+    bool stop_at_failure_ = false;
+    bool checkpoint_failed_ = false;
+    std::unordered_map<std::uint64_t, std::uint64_t> last_index_of_key_;
+    std::uint64_t order_violations_ = 0;
+
+    std::uint64_t unsettled_ = 0;  // acknowledged since the last checkpoint
+    std::int64_t started_us_ = 0, checkpoint_us_ = 0, progress_us_ = 0, sample_us_ = 0;
+    std::int64_t sample_every_us_ = 100'000;
+    std::uint64_t progress_done_ = 0;
+    double rate_ = 0;
+};
+
+}  // namespace tarn::replay

@@ -1,0 +1,96 @@
+// A request's selection, resolved: which streams are read, from where, and what an event must satisfy.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "event/meta.h"
+#include "event/shapes.h"
+#include "pattern/pattern.h"
+#include "replay/replay.h"
+
+namespace tarn::replay {
+
+using PositionSet = std::map<Partition, std::vector<Offset>>;  // offsets sorted, each once
+using IdSet = std::set<std::string, std::less<>>;              // event ids
+
+// A projection that the target feeds, with how far the base of the copy had got. Decides what "complete"
+// means.
+struct Feeder {
+    state::ProjectionSpec spec;
+    StreamId stream;
+    state::FeederPosition base;
+    std::vector<pattern::Pattern> patterns;
+    std::vector<Position> exceptions;  // of base, sorted
+
+    // Whether the base lacks the event.
+    bool is_after_base(const event::StoredEvent& event) const;
+    // `document` is the event in shape cloudevents.
+    bool matches(std::string_view document) const;
+};
+
+// `base` is a snapshot id of the store, "empty", or "live". All projections of the store, or only those
+// named.
+Result<std::vector<Feeder>> resolve_feeders(Replay::Parts& parts, std::string_view store,
+                                            const std::vector<std::string>& names, const std::string& base);
+
+// What every selected event must satisfy, all together.
+struct Conditions {
+    std::optional<Time> since, until;  // [since, until)
+    bool ingested = false;
+    std::optional<pattern::Pattern> pattern;
+    std::optional<PositionSet> positions;  // what --where and --sql gave
+    std::optional<IdSet> sql_ids;          // what --sql gave when it gave ids
+    IdSet ids;                             // of --ids, with the next: one of them, and each must exist
+    std::vector<Position> ids_positions;   // sorted
+    bool rebuild = false;                  // only what some feeder takes after its base
+
+    bool has_ids() const { return !ids.empty() || !ids_positions.empty(); }
+};
+
+struct Source {
+    catalog::StreamInfo info;
+    lake::StreamView view;
+};
+
+// bad_selection, no_selection, bad_time, bad_pattern, unknown_stream, or what the engine says of SQL. Views
+// are taken before SQL runs, so that what SQL may see beyond them is left out.
+struct Selection {
+    Conditions conditions;
+    std::vector<Source> sources;
+    std::vector<Feeder> feeders;  // empty when the target holds no state of a copy
+    Sequence end = 0;             // one past the last sequence that is looked at, the same for all sources
+
+    static Result<Selection> resolve(Replay::Parts& parts, const PlanRequest& request,
+                                     std::vector<Feeder> feeders, Time now);
+};
+
+struct Selected {
+    const event::StoredEvent& event;
+    const event::Meta& meta;
+    bool needed = false;  // some feeder takes it after its base
+};
+
+struct SelectionCounts {
+    std::uint64_t selected = 0;
+    std::uint64_t needed = 0;  // events that the feeders take after their base, selected or not
+    std::uint64_t needed_selected = 0;
+    std::uint64_t objects_total = 0, objects_read = 0;
+};
+
+// Calls fn for each selected event, in sequence order over all streams. Nothing is changed anywhere.
+// unknown_position when an id or position of --ids does not exist.
+Result<SelectionCounts> scan_selection(Replay::Parts& parts, const Selection& selection,
+                                       const std::function<Status(const Selected&)>& fn);
+
+// The highest offset of each partition among the view's events below sequence `end`.
+Result<std::map<Partition, Offset>> last_offsets(lake::Lake& lake, const lake::StreamView& view,
+                                                 Sequence end);
+// Every type in the view with its count; reads all of it.
+Result<std::map<std::string, std::uint64_t>> count_types(lake::Lake& lake, const Source& source);
+
+}  // namespace tarn::replay

@@ -1,0 +1,49 @@
+// Where a run sends. Each target passes the conformance suite in replay/target_conformance.h.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "event/meta.h"
+#include "replay/plan.h"
+
+namespace tarn::replay {
+
+enum class Delivery : std::uint8_t { acknowledged, skipped, failed, unknown };
+
+struct Outgoing {
+    event::StoredEvent event;  // views valid during send
+    event::Meta meta;
+    std::uint64_t index = 0;  // place in the manifest
+    int attempt = 1;
+    std::string idempotency_key;  // "<run uid>:<stream id>:<partition>:<offset>"
+};
+
+struct Sent {
+    Delivery delivery = Delivery::acknowledged;
+    std::string error;  // for failed and unknown; for skipped why
+    int attempts = 1;
+};
+
+class Target {
+public:
+    virtual ~Target() = default;
+    // Delivers in the given order; one answer an event. It stops behind the first event that failed or is
+    // unknown and gives fewer answers then, so that the runner can hold back what must not overtake it; the
+    // rest is offered again. An Error means the target as a whole cannot go on.
+    virtual Result<std::vector<Sent>> send(const std::vector<Outgoing>& batch) = 0;
+    // Makes what was acknowledged durable (files, transactions). Called before the ledger records it.
+    virtual Status flush() = 0;
+    virtual std::size_t max_batch() const = 0;
+    // So many events may be acknowledged before the ledger must know of them: what a crash could make it see
+    // again.
+    virtual std::size_t max_unsettled() const { return 10'000; }
+    // What flush() made durable, to be given back when the run is resumed (a file: its bytes).
+    virtual std::uint64_t mark() const { return 0; }
+    // false: Outgoing::meta and idempotency_key are not looked at and stay empty.
+    virtual bool reads_meta() const { return true; }
+};
+
+}  // namespace tarn::replay

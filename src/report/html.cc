@@ -1,0 +1,231 @@
+// The HTML report: one page, no network, no script. Order of the parts: the tour, "The HTML report, top to
+// bottom".
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/time.h"
+#include "report/html_escape.h"
+#include "report/report.h"
+#include "report/throughput_svg.h"
+#include "report/words.h"
+
+namespace tarn::report {
+namespace {
+
+using codec::Json;
+
+constexpr std::size_t shown_differences = 1000;
+
+constexpr std::string_view style = R"(
+:root { color-scheme: light dark; --ink: #1c2024; --paper: #fff; --faint: #666c72; --line: #d5d9dd; --green: #1f7a3d; --amber: #a86a00; --red: #b3261e; --blue: #2f6fab; --grey: #9aa1a8; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e7ea; --paper: #15181b; --faint: #9aa1a8; --line: #33393f; --green: #5cc37f; --amber: #e0a63c; --red: #f07a70; --blue: #79b0e4; --grey: #6b7278; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.4rem; border-left: .5rem solid; padding-left: .8rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+.right { border-color: var(--green); } .doubtful { border-color: var(--amber); } .wrong { border-color: var(--red); }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+th { font-weight: 600; color: var(--faint); } pre, code { font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { border: 1px solid var(--line); padding: .6rem; } .faint { color: var(--faint); } .ok { color: var(--green); } .bad { color: var(--red); }
+.bar { display: flex; height: 1.4rem; border: 1px solid var(--line); } .bar span { min-width: 2px; }
+.acknowledged { background: var(--green); } .skipped { background: var(--blue); } .failed { background: var(--red); } .held { background: var(--amber); } .unknown { background: var(--ink); } .remaining { background: var(--grey); }
+.swatch { display: inline-block; width: .8rem; height: .8rem; margin-right: .4rem; }
+svg rect { fill: var(--blue); } svg line { stroke: var(--line); } svg text { fill: var(--faint); font: 11px system-ui, sans-serif; }
+@media print { @page { size: A4; margin: 15mm; } body { margin: 0; max-width: none; } h2 { break-after: avoid; } table, pre, svg { break-inside: avoid; } .bar span { print-color-adjust: exact; } }
+)";
+
+std::string section(std::string_view title, const std::string& body) {
+    return fmt::format("<section><h2>{}</h2>\n{}</section>\n", title, body);
+}
+std::string row(std::string_view name, std::string_view value) {
+    return fmt::format("<tr><th>{}</th><td>{}</td></tr>\n", name, value);
+}
+std::string command(const std::string& text) { return fmt::format("<code>{}</code>", escape_html(text)); }
+
+std::string_view verdict_class(Verdict verdict) {
+    return verdict == Verdict::right ? "right" : verdict == Verdict::doubtful ? "doubtful" : "wrong";
+}
+
+std::string_view verdict_word(Verdict verdict) {
+    return verdict == Verdict::right ? "Right" : verdict == Verdict::doubtful ? "Not certain" : "Not right";
+}
+
+std::string headline(const Json& report) {
+    const Verdict verdict = verdict_of(report);
+    return fmt::format(
+        "<h1 class=\"{}\">{}: {} ({} events of {}) was replayed to {}; {}.</h1>\n<p class=\"faint\">run {} "
+        "of plan {}, {}, {} to {}, {}</p>\n",
+        verdict_class(verdict), verdict_word(verdict), escape_html(report["name"].as_string()),
+        count(report["counts"]["selected"]), escape_html(report["stream"].as_string()),
+        escape_html(destination_of(report)), escape_html(reason_of(report)),
+        escape_html(report["run"].as_string()), escape_html(report["plan"].as_string()),
+        escape_html(report["state"].as_string()), escape_html(report["started"].as_string()),
+        escape_html(report["ended"].as_string()), duration_text(report["duration"].as_double()));
+}
+
+std::string failure_block(const Json& failure, bool open) {
+    const Json& sample = failure["sample"];
+    std::string block = fmt::format(
+        "<details{}><summary><strong>{}</strong> × {} <span class=\"faint\">{} … {}</span></summary>\n",
+        open ? " open" : "", count(failure["count"]), escape_html(failure["cause"].as_string()),
+        escape_html(failure["first"].as_string()), escape_html(failure["last"].as_string()));
+    block += "<table>" + row("first event", escape_html(sample["position"].as_string())) +
+             row("id", escape_html(sample["id"].as_string())) +
+             row("type", escape_html(sample["type"].as_string())) +
+             row("time", escape_html(sample["time"].as_string())) +
+             row("key", escape_html(sample["key"].as_string())) +
+             row("outcome", escape_html(failure["outcome"].as_string())) + "</table>\n";
+    if (!sample["payload"].is_null())
+        block += fmt::format("<pre>{}</pre>\n", escape_html(sample["payload"].as_string()));
+    return block + "</details>\n";
+}
+
+std::string failures(const Json& report) {
+    std::string body;
+    if (report["error"].is_object())
+        body += fmt::format("<p class=\"bad\">{}: {}</p>\n", escape_html(report["error"]["code"].as_string()),
+                            escape_html(report["error"]["message"].as_string()));
+    const auto& list = report["by_failure"].elements();
+    for (std::size_t i = 0; i < list.size(); ++i) body += failure_block(list[i], i == 0);
+    if (body.empty()) return "";
+    return section("What failed", body);
+}
+
+std::string counts(const Json& report) {
+    const Json& counts = report["counts"];
+    const double all = std::max(1.0, counts["selected"].as_double());
+    std::string bar = "<div class=\"bar\">", legend = "<p>";
+    for (const char* part : {"acknowledged", "skipped", "failed", "held", "unknown", "remaining"}) {
+        const std::uint64_t value = counts[part].as_uint();
+        if (value > 0)
+            bar += fmt::format("<span class=\"{0}\" style=\"flex: {1:.6f}\" title=\"{0}: {2}\"></span>", part,
+                               static_cast<double>(value) / all, format_count(value));
+        legend += fmt::format("<span class=\"swatch {0}\"></span>{1} {0} &nbsp; ", part, format_count(value));
+    }
+    return section("Counts", fmt::format("{}</div>\n{}</p>\n<p>{}</p>\n", bar, legend, counts_line(counts)));
+}
+
+std::string by_type(const Json& report) {
+    std::string table = "<table><tr><th>type</th><th>events</th></tr>\n";
+    for (const auto& [type, number] : report["by_type"].members())
+        table += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escape_html(type), count(number));
+    return table + "</table>\n";
+}
+
+std::string throughput(const Json& report) {
+    const std::string picture = throughput_svg(report["throughput"]);
+    if (picture.empty()) return "";
+    return section("Throughput", picture + throughput_table(report["throughput"]));
+}
+
+std::string cell(const Json& value) {
+    return value.is_null() ? "<span class=\"faint\">(none)</span>" : escape_html(value.as_string());
+}
+
+std::string differences(const Json& list) {
+    std::string table =
+        "<table><tr><th>table</th><th>key</th><th>column</th><th>before</th><th>after</th><th>events</th></"
+        "tr>\n";
+    for (std::size_t i = 0; i < std::min(list.size(), shown_differences); ++i) {
+        const Json& difference = list.elements()[i];
+        std::string events;
+        for (const Json& event : difference["events"].elements())
+            events += (events.empty() ? "" : "<br>") + escape_html(event.as_string());
+        table += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                             escape_html(difference["table"].as_string()),
+                             escape_html(difference["key"].as_string()),
+                             escape_html(difference["column"].as_string()), cell(difference["before"]),
+                             cell(difference["after"]), events);
+    }
+    return table + "</table>\n";
+}
+
+std::string verification(const Json& report) {
+    const Json& verify = report["verify"];
+    if (!verify.has("checks"))
+        return section("Verification", fmt::format("<p>Not verified yet: {}</p>\n",
+                                                   command("tarn verify " + report["run"].as_string())));
+    std::string body = "<table><tr><th>check</th><th>what was found</th><th></th></tr>\n";
+    for (const Json& check : verify["checks"].elements())
+        body += fmt::format("<tr><td>{}</td><td>{}</td><td class=\"{}\">{}</td></tr>\n",
+                            escape_html(check["name"].as_string()), escape_html(check["detail"].as_string()),
+                            check["ok"].as_bool() ? "ok" : "bad", check["ok"].as_bool() ? "ok" : "not ok");
+    body += "</table>\n";
+    if (verify["differences"].size() > 0) {
+        body += fmt::format("<h3>{} differences in state</h3>\n",
+                            format_count(std::max<std::uint64_t>(verify["differences_total"].as_uint(),
+                                                                 verify["differences"].size())));
+        body += differences(verify["differences"]);
+        if (!verify["complete"].as_bool(true) || verify["differences"].size() > shown_differences)
+            body += fmt::format(
+                "<p>More than shown. All of them: {}</p>\n",
+                command(fmt::format("tarn store diff {} {} -o csv", verify["compared_with"].as_string(),
+                                    destination_of(report))));
+    }
+    return section("Verification", body);
+}
+
+std::string frozen_plan(const Json& report, const Json& plan) {
+    std::string body =
+        "<table>" + row("digest", command(report["digest"].as_string())) +
+        row("created", escape_html(plan["created"].as_string())) +
+        row("selection", command(plan["selection"].dump())) +
+        row("resolved", command(plan["resolved"].dump())) +
+        row("target", escape_html(plan["target"].as_string())) +
+        row("target version", command(plan["target_version"].dump())) +
+        row("into", escape_html(plan["into"].as_string())) +
+        row("coverage", command(plan["coverage"].dump())) +
+        row("order", escape_html(plan["order"].as_string())) +
+        row("on failure", escape_html(plan["on_failure"].as_string())) +
+        row("pace", escape_html(report["pace"].as_string())) +
+        row("shape", escape_html(plan["shape"].as_string())) +
+        row("events", fmt::format("{}, {}, {} keys", count(plan["events"]),
+                                  format_bytes(plan["bytes"].as_uint()), count(plan["keys"]))) +
+        row("event time",
+            escape_html(plan["time"]["first"].as_string() + " … " + plan["time"]["last"].as_string())) +
+        row("hash of what was selected", command(report["hashes"]["selected"].as_string())) +
+        row("hash of what was sent", command(report["hashes"]["sent"].as_string())) + "</table>\n";
+    if (plan["risks"].size() > 0) {
+        body += "<h3>Risks named when it was planned</h3><ul>\n";
+        for (const Json& risk : plan["risks"].elements())
+            body += fmt::format("<li>{}</li>\n", escape_html(risk.as_string()));
+        body += "</ul>\n";
+    }
+    return section("The plan as frozen", body + "<h3>Events by type</h3>\n" + by_type(report));
+}
+
+std::string what_next(const Json& report) {
+    const std::string run = report["run"].as_string();
+    std::string list = "<ul>\n";
+    const auto add = [&list](std::string_view why, const std::string& text) {
+        list += fmt::format("<li>{}: {}</li>\n", why, command(text));
+    };
+    if (report["counts"]["remaining"].as_uint() > 0 && report["state"].as_string() != "cancelled")
+        add("go on", "tarn replay resume " + run);
+    add("the same selection again", "tarn replay run " + report["plan"].as_string());
+    add("what happened to each event", "tarn replay ledger " + run);
+    if (!report["into"].is_null()) {
+        add("take the copy over", "tarn store promote " + report["into"].as_string());
+        add("undo: the live store was not touched, drop the copy",
+            "tarn store discard " + report["into"].as_string());
+    }
+    return section("How to repeat or undo", list + "</ul>\n");
+}
+
+}  // namespace
+
+std::string render_html(const Json& report, const Json& plan) {
+    std::string page =
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+        "content=\"width=device-width\">\n";
+    page +=
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+        "'unsafe-inline'\">\n";
+    page +=
+        fmt::format("<title>{} · {}</title>\n<style>{}</style></head><body>\n",
+                    escape_html(report["run"].as_string()), escape_html(report["name"].as_string()), style);
+    page += headline(report) + failures(report) + counts(report) + throughput(report) + verification(report) +
+            frozen_plan(report, plan) + what_next(report);
+    return page + "</body></html>\n";
+}
+
+}  // namespace tarn::report

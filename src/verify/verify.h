@@ -1,0 +1,25 @@
+// Is the result right? Reconciles counts and hashes of a run, re-reads its target where that can be done and
+// says where it cannot, and compares state.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replay/replay.h"
+
+namespace tarn::verify {
+
+struct VerifyRequest {
+    std::string run;
+    std::optional<std::string> against;  // "snapshot:sn-7" or "store:accounts"
+    std::vector<std::string> ignore_columns;
+};
+
+// The contract's document:
+// {"checks":[{name,ok,detail}],"differences":[…],"complete":true,"equal":true|false}. Also stored in the
+// run's report. differences non-empty or a failed check: equal is false (exit code 4).
+Result<codec::Json> verify(replay::Replay& replay, lake::Lake& lake, state::State& state,
+                           const VerifyRequest& request);
+
+}  // namespace tarn::verify

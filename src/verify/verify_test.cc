@@ -1,0 +1,169 @@
+#include "verify/verify.h"
+
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "replay/replay_fakes.h"
+
+namespace tarn::verify {
+namespace {
+
+using codec::Json;
+using replay::fakes::World;
+
+std::string fresh_path() {
+    static int number = 0;
+    return fmt::format("{}tarn-verify-{}-{}.db", testing::TempDir(), ::getpid(), ++number);
+}
+
+class VerifyTest : public testing::Test {
+protected:
+    VerifyTest() : world(fresh_path()), bank(world.make_stream("bank")) {
+        world.state.stream_id = bank;
+        state::ProjectionSpec spec;
+        spec.name = "totals";
+        spec.stream = "bank";
+        spec.store = "accounts";
+        spec.on = {{R"({"type":["deposit"]})", {"INSERT"}}};
+        (void)world.state.declare_projection(spec);
+        for (int i = 0; i < 40; ++i)
+            world.lake->add(bank, i % 2, "deposit", fmt::format("ACC-{}", i % 4),
+                            Time{1'709'251'200'000'000 + i * 1'000'000});
+    }
+
+    std::string run_to(const std::string& target, const std::string& into = "") {
+        replay::PlanRequest request;
+        request.stream = "bank";
+        request.all = true;
+        request.target = target;
+        request.into = into;
+        request.base = into.empty() ? "" : "empty";
+        const auto plan = world.replay->plan(request);
+        EXPECT_TRUE(plan) << plan.error().text();
+        const auto report = world.run_new((*plan)["plan"].as_string());
+        EXPECT_TRUE(report) << report.error().text();
+        return (*report)["run"].as_string();
+    }
+
+    Json verify_run(const std::string& run, std::optional<std::string> against = {}) {
+        const auto document = verify(*world.replay, *world.lake, world.state,
+                                     {.run = run, .against = std::move(against), .ignore_columns = {}});
+        EXPECT_TRUE(document) << document.error().text();
+        return document.value_or(Json());
+    }
+
+    static const Json& check(const Json& document, std::string_view name) {
+        static const Json none;
+        for (const Json& one : document["checks"].elements())
+            if (one["name"].as_string() == name) return one;
+        return none;
+    }
+
+    World world;
+    StreamId bank;
+};
+
+TEST_F(VerifyTest, a_good_run_is_equal_and_the_report_keeps_it) {
+    const std::string run = run_to("null:");
+    const Json document = verify_run(run);
+    EXPECT_TRUE(document["equal"].as_bool()) << document.dump();
+    EXPECT_NE(check(document, "target")["detail"].as_string().find("cannot be re-read"), std::string::npos);
+    EXPECT_TRUE((*world.replay->show_run(run))["verify"]["equal"].as_bool());
+}
+
+TEST_F(VerifyTest, changed_bytes_in_the_lake_are_found) {
+    const std::string run = run_to("null:");
+    world.lake->events[7].payload = "{}";
+    world.lake->events.pop_back();
+    const Json document = verify_run(run);
+    EXPECT_FALSE(document["equal"].as_bool());
+    EXPECT_FALSE(check(document, "hashes")["ok"].as_bool());
+    EXPECT_NE(check(document, "hashes")["detail"].as_string().find("1 events missing and 1 different"),
+              std::string::npos);
+}
+
+TEST_F(VerifyTest, a_file_is_read_again_line_by_line) {
+    const std::string run = run_to("file:/out/events");
+    EXPECT_TRUE(verify_run(run)["equal"].as_bool());
+    world.fs->damage("/out/events", 200, 1);
+    EXPECT_FALSE(check(verify_run(run), "target")["ok"].as_bool());
+    world.fs->damage("/out/events", 200, 1);
+    const std::string text = *os::read_file(*world.fs, "/out/events");
+    ASSERT_TRUE(os::write_file_durably(*world.fs, "/out/events", text + text.substr(0, text.find('\n') + 1)));
+    EXPECT_NE(check(verify_run(run), "target")["detail"].as_string().find("more than the 40"),
+              std::string::npos);
+    ASSERT_TRUE(os::write_file_durably(*world.fs, "/out/events", text.substr(0, text.size() - 5)));
+    EXPECT_FALSE(check(verify_run(run), "target")["ok"].as_bool());
+}
+
+TEST_F(VerifyTest, a_stream_is_read_again_by_the_runs_mark) {
+    const StreamId copy = world.make_stream("copy");
+    const std::string run = run_to("stream:copy");
+    // What the server would have done with the batches: put them into the target stream, marked.
+    const std::string uid = (*world.replay->show_run(run))["uid"].as_string();
+    for (const auto& kept : world.stream.kept)
+        world.lake->add(copy, 0, "deposit", std::nullopt, Time{1}, kept.payload,
+                        fmt::format(",\"tarnrun\":\"{}\"", uid));
+    EXPECT_EQ(world.stream.kept.front().run, uid);
+    EXPECT_TRUE(check(verify_run(run), "target")["ok"].as_bool());
+    world.lake->events.back().payload = "{\"other\":1}";
+    EXPECT_FALSE(check(verify_run(run), "target")["ok"].as_bool());
+    world.lake->events.pop_back();
+    EXPECT_NE(check(verify_run(run), "target")["detail"].as_string().find("holds 39"), std::string::npos);
+}
+
+TEST_F(VerifyTest, a_store_is_asked_what_it_has_applied) {
+    const std::string run = run_to("projection:totals", "fix");
+    EXPECT_TRUE(check(verify_run(run), "target")["ok"].as_bool());
+    world.state.at("accounts@fix").advanced["totals"] = 30;
+    EXPECT_FALSE(check(verify_run(run), "target")["ok"].as_bool());
+}
+
+TEST_F(VerifyTest, state_is_compared_and_unequal_positions_are_said) {
+    const std::string run = run_to("projection:totals", "fix");
+    state::SnapshotInfo snapshot;
+    snapshot.id = "sn-9";
+    snapshot.store = "accounts";
+    snapshot.positions = world.state.store("accounts@fix")->positions;
+    world.state.snapshots_list = {snapshot};
+    world.state.diff_result.rows_compared = 200;
+    Json document = verify_run(run, "snapshot:sn-9");
+    EXPECT_TRUE(document["equal"].as_bool()) << document.dump();
+    EXPECT_EQ(world.state.diffed.back(),
+              (std::pair<std::string, std::string>("snapshot:sn-9", "accounts@fix")));
+    world.state.diff_result.total = 1;
+    world.state.diff_result.differences = {{.table = "account",
+                                            .key = "ACC-1",
+                                            .column = "balance",
+                                            .before = "1.00",
+                                            .after = "2.00",
+                                            .events = {}}};
+    document = verify_run(run, "snapshot:sn-9");
+    EXPECT_FALSE(document["equal"].as_bool());
+    EXPECT_EQ(document["differences"].size(), 1u);
+    world.state.snapshots_list[0].positions[0].next[0] = 5;
+    document = verify_run(run, "snapshot:sn-9");
+    EXPECT_FALSE(check(document, "positions")["ok"].as_bool());
+    EXPECT_FALSE(verify(*world.replay, *world.lake, world.state,
+                        {.run = run, .against = "sn-9", .ignore_columns = {}}));
+}
+
+TEST_F(VerifyTest, an_unfinished_run_is_not_equal) {
+    world.state.fails.insert(world.lake->events[9].position);
+    replay::PlanRequest request;
+    request.stream = "bank";
+    request.all = true;
+    request.target = "projection:totals";
+    request.into = "fix";
+    request.base = "empty";
+    request.on_failure = "stop";
+    const auto plan = world.replay->plan(request);
+    const auto report = world.run_new((*plan)["plan"].as_string());
+    const Json document = verify_run((*report)["run"].as_string());
+    EXPECT_FALSE(check(document, "counts")["ok"].as_bool());
+    EXPECT_TRUE(check(document, "target")["ok"].as_bool()) << document.dump();
+}
+
+}  // namespace
+}  // namespace tarn::verify

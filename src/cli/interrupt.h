@@ -1,0 +1,13 @@
+// Ctrl-C and SIGTERM as a flag that long work looks at. The second Ctrl-C ends the process at once.
+#pragma once
+
+#include <atomic>
+
+namespace tarn::cli {
+
+void catch_interrupts();
+bool interrupted();
+// Waits until a signal comes (for `tarn up`).
+int wait_for_signal();
+
+}  // namespace tarn::cli

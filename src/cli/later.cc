@@ -1,0 +1,27 @@
+// Commands that the contract names and a later version brings. They say so, with exit code 2, instead of
+// pretending.
+#include <fmt/core.h>
+
+#include "cli/commands.h"
+
+namespace tarn::cli {
+namespace {
+
+Result<int> later(Context& context) {
+    return fail(Code::not_built, fmt::format("{} is not there yet in this version", context.command),
+                {.next = "see the changelog for what is"});
+}
+
+}  // namespace
+
+std::vector<Command> later_commands() {
+    std::vector<Command> commands;
+    for (const char* path :
+         {"function list", "function invoke", "function logs", "subscription list", "subscription show",
+          "subscription pause", "subscription resume", "dlq list", "dlq show", "dlq edit", "dlq redrive",
+          "dlq discard", "table list", "table show", "table retype", "table compact", "archive list"})
+        commands.push_back({path, "(later)", {{"ARGUMENTS", "", false, true}}, {}, "", later});
+    return commands;
+}
+
+}  // namespace tarn::cli

@@ -1,0 +1,206 @@
+// tarn replay run, resume, pause, cancel, pace, show, list, ledger.
+#include <fmt/core.h>
+
+#include "cli/commands.h"
+#include "cli/watch.h"
+#include "report/report.h"
+
+namespace tarn::cli {
+namespace {
+
+std::string describe(const codec::Json& progress) {
+    const std::uint64_t selected = progress["selected"].as_uint(),
+                        remaining = progress["remaining"].as_uint();
+    const double rate = progress["rate"].as_double();
+    std::string text =
+        fmt::format("{} {} {}/{} · {}/s · {} failed · {} held · {} unknown", progress["run"].as_string(),
+                    bar(selected - remaining, selected), format_count(selected - remaining),
+                    format_count(selected), format_count(static_cast<std::uint64_t>(rate)),
+                    progress["failed"].as_uint(), progress["held"].as_uint(), progress["unknown"].as_uint());
+    if (rate > 0)
+        text += fmt::format(
+            " · {} left",
+            format_duration(static_cast<std::int64_t>(static_cast<double>(remaining) / rate * 1e6)));
+    return text;
+}
+
+void print_report(Context& context, const codec::Json& report) {
+    if (context.out.format() == Format::table || context.out.format() == Format::text)
+        context.out.data(report::render_text(report, context.out.colour()));
+    else
+        context.out.line(report.dump());
+}
+
+// 3 when something failed, waits or is unknown.
+int code_of(const codec::Json& report) {
+    const codec::Json& counts = report["counts"];
+    const bool open = counts["failed"].as_uint() + counts["held"].as_uint() + counts["unknown"].as_uint() > 0;
+    if (report["state"].as_string() == "interrupted" || report["state"].as_string() == "paused") return 130;
+    return open ? 3 : 0;
+}
+
+Result<int> follow(Context& context, const codec::Json& started) {
+    const std::string run = started["run"].as_string();
+    const std::string next = fmt::format("tarn replay resume {}", run);
+    auto report = watch_job(context, started["job"].as_string(), describe, next);
+    if (!report) {
+        // Whatever stopped it, what was acknowledged is in the ledger; only a stale plan cannot go on.
+        Error error = report.error();
+        if (error.next.empty() && error.kind != ErrorKind::stale)
+            error.next = next + "    (nothing that was acknowledged is sent again)";
+        return fail(std::move(error));
+    }
+    print_report(context, *report);
+    const int code = code_of(*report);
+    if (code == 130)
+        context.out.note(fmt::format("checkpoint: what was acknowledged will not be sent again\n  {}", next));
+    return code;
+}
+
+Result<int> run(Context& context) {
+    TARN_ASSIGN(Client * client, context.client());
+    codec::Json body;
+    body.set("plan", context.arguments.get_or("PLAN", ""));
+    codec::Json allow = codec::Json::array();
+    for (const auto& name : context.arguments.all("--allow")) allow.push(name);
+    body.set("allow", std::move(allow));
+    TARN_ASSIGN(const codec::Json started, client->post("/v1/runs", body));
+    return follow(context, started);
+}
+
+std::string path_of(Context& context) {
+    return "/v1/runs/" + net::percent_encode(context.arguments.get_or("RUN", ""));
+}
+
+Result<int> resume(Context& context) {
+    TARN_ASSIGN(Client * client, context.client());
+    TARN_ASSIGN(const codec::Json started, client->post(path_of(context) + "/resume", codec::Json::object()));
+    return follow(context, started);
+}
+
+Result<int> pause(Context& context) {
+    TARN_ASSIGN(Client * client, context.client());
+    TARN_ASSIGN(const codec::Json asked, client->post(path_of(context) + "/pause", codec::Json::object()));
+    context.out.document(asked);
+    return 0;
+}
+
+Result<int> cancel(Context& context) {
+    TARN_ASSIGN(Client * client, context.client());
+    TARN_ASSIGN(const codec::Json report, client->get(path_of(context)));
+    TARN_TRY(context.confirm(fmt::format("Cancel {}? {} of {} events are not sent yet and will not be.",
+                                         report["run"].as_string(),
+                                         format_count(report["counts"]["remaining"].as_uint()),
+                                         format_count(report["counts"]["selected"].as_uint()))));
+    TARN_ASSIGN(const codec::Json cancelled,
+                client->post(path_of(context) + "/cancel", codec::Json::object()));
+    print_report(context, cancelled);
+    return 0;
+}
+
+Result<int> pace(Context& context) {
+    TARN_ASSIGN(Client * client, context.client());
+    codec::Json body;
+    body.set("pace", context.arguments.get_or("PACE", ""));
+    TARN_ASSIGN(const codec::Json report, client->post(path_of(context) + "/pace", body));
+    print_report(context, report);
+    return 0;
+}
+
+Result<int> show(Context& context) {
+    TARN_ASSIGN(Client * client, context.client());
+    const std::string id = context.arguments.get_or("ID", "");
+    if (id.starts_with("pl-")) {
+        TARN_ASSIGN(const codec::Json plan, client->get("/v1/plans/" + net::percent_encode(id)));
+        if (context.out.format() == Format::table)
+            context.out.data(report::render_plan_text(plan, context.out.colour()));
+        else
+            context.out.line(plan.dump());
+        return 0;
+    }
+    TARN_ASSIGN(const codec::Json report, client->get("/v1/runs/" + net::percent_encode(id)));
+    print_report(context, report);
+    return 0;
+}
+
+Result<int> list(Context& context) {
+    TARN_ASSIGN(Client * client, context.client());
+    if (context.arguments.flag("--plans")) {
+        TARN_ASSIGN(const codec::Json plans, client->get("/v1/plans"));
+        context.out.list(plans, {"plan", "name", "created", "events", "target"});
+        return 0;
+    }
+    TARN_ASSIGN(const codec::Json runs, client->get("/v1/runs"));
+    context.out.list(runs, {"run", "plan", "state", "started", "ended", "counts"});
+    return 0;
+}
+
+Result<int> ledger(Context& context) {
+    TARN_ASSIGN(Client * client, context.client());
+    TARN_TRY(client->stream(make_request("GET", path_of(context) + "/ledger"), [&](std::string_view piece) {
+        context.out.data(piece);
+        return !context.out.stdout_broken();
+    }));
+    return 0;
+}
+
+}  // namespace
+
+std::vector<Command> run_commands() {
+    const Positional run_id{"RUN", "such as rn-20"};
+    const std::string codes =
+        "\nExit codes: 0 all acknowledged or skipped, 3 some failed, held or unknown, 5 the plan is stale, "
+        "130 stopped at a checkpoint";
+    return {
+        {"replay run",
+         "execute exactly what a plan froze",
+         {{"PLAN", "such as pl-7"}},
+         {{"--allow", "NAME", "allow functions and types marked replay: ask", true}},
+         "Example:\n  tarn replay run pl-7\n" + codes,
+         run},
+        {"replay resume",
+         "go on where a run stopped",
+         {run_id},
+         {},
+         "Example:\n  tarn replay resume rn-20\n" + codes,
+         resume},
+        {"replay pause",
+         "stop a run at a checkpoint",
+         {run_id},
+         {},
+         "Example:\n  tarn replay pause rn-20\n",
+         pause},
+        {"replay cancel",
+         "end a run for good; what was sent stays sent",
+         {run_id},
+         {},
+         "Example:\n  tarn replay cancel rn-20 --yes\n",
+         cancel},
+        {"replay pace",
+         "change the pace of a run",
+         {run_id, {"PACE", "N/s, NMB/s, Nx or max"}},
+         {},
+         "Example:\n  tarn replay pace rn-20 500/s\n",
+         pace},
+        {"replay show",
+         "a plan (pl-…) or a run (rn-…)",
+         {{"ID", "pl-… or rn-…"}},
+         {},
+         "Example:\n  tarn replay show rn-20 -o json\n",
+         show},
+        {"replay list",
+         "all runs, newest first",
+         {},
+         {{"--plans", "", "plans instead"}},
+         "Example:\n  tarn replay list --plans\n",
+         list},
+        {"replay ledger",
+         "what was done to each event, one JSON line an event",
+         {run_id},
+         {},
+         "Example:\n  tarn replay ledger rn-20 | jq -c 'select(.outcome != \"acknowledged\")'\n",
+         ledger},
+    };
+}
+
+}  // namespace tarn::cli

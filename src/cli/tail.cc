@@ -1,0 +1,112 @@
+// tarn tail and tarn get: read events.
+#include <fmt/core.h>
+
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "os/real_file_system.h"
+
+namespace tarn::cli {
+namespace {
+
+// A pattern argument: JSON itself, or a file with it.
+Result<std::string> pattern_text(const std::string& argument) {
+    const auto first = argument.find_first_not_of(" \t\r\n");
+    if (first != std::string::npos && argument[first] == '{') return argument;
+    const auto fs = os::make_real_file_system();
+    return os::read_file(*fs, argument);
+}
+
+Result<int> tail(Context& context) {
+    TARN_ASSIGN(Client * client, context.client());
+    const Arguments& given = context.arguments;
+    net::Request request =
+        make_request("GET", "/v1/streams/" + net::percent_encode(given.get_or("STREAM", "")) + "/events");
+    const bool follow = given.flag("--follow");
+    request.query.emplace_back("from", given.get_or("--from", follow ? "end" : "beginning"));
+    if (follow) request.query.emplace_back("follow", "true");
+    if (given.flag("--positions")) request.query.emplace_back("envelope", "true");
+    if (const auto limit = given.get("--limit")) request.query.emplace_back("limit", *limit);
+    if (const auto shape = given.get("--shape")) request.query.emplace_back("shape", *shape);
+    if (const auto pattern = given.get("--pattern")) {
+        TARN_ASSIGN(std::string text, pattern_text(*pattern));
+        request.query.emplace_back("pattern", std::move(text));
+    }
+    // The trailer is the last line: everything before it is data.
+    std::string pending;
+    TARN_TRY(client->stream(std::move(request), [&](std::string_view piece) {
+        pending.append(piece);
+        const auto last = pending.rfind('\n', pending.size() < 2 ? 0 : pending.size() - 2);
+        if (last != std::string::npos) {
+            context.out.data(std::string_view(pending).substr(0, last + 1));
+            pending.erase(0, last + 1);
+            if (follow) context.out.flush();
+        }
+        if (follow && !pending.starts_with("{\"trailer\":") && pending.ends_with('\n')) {
+            context.out.data(pending);
+            context.out.flush();
+            pending.clear();
+        }
+        return !interrupted() && !context.out.stdout_broken();
+    }));
+    context.out.flush();
+    if (interrupted()) return 130;
+    const auto end = codec::Json::parse(pending);
+    if (!end) return 0;
+    if (end->has("error")) {
+        codec::Json body;
+        body.set("error", (*end)["error"]);
+        return fail(net::parse_error_response(500, body.dump()));
+    }
+    const codec::Json& trailer = (*end)["trailer"];
+    context.out.note(fmt::format("{} events of {} read{}", format_count(trailer["events"].as_uint()),
+                                 format_count(trailer["scanned"].as_uint()),
+                                 trailer["complete"].as_bool()
+                                     ? " (complete)"
+                                     : fmt::format(" (not complete: {})", trailer["why"].as_string())));
+    for (const auto& damage : trailer["damage"].elements()) context.out.note(damage.as_string());
+    return trailer["damage"].size() == 0 ? 0 : 1;
+}
+
+Result<int> get(Context& context) {
+    TARN_ASSIGN(Client * client, context.client());
+    const std::string position = context.arguments.get_or("P:O", "");
+    const auto colon = position.find(':');
+    if (colon == std::string::npos)
+        return fail(Code::bad_usage, fmt::format("\"{}\" is not a position", position),
+                    {.next = "give PARTITION:OFFSET, for example 0:41"});
+    TARN_ASSIGN(const std::string payload,
+                client->send(make_request(
+                    "GET", fmt::format("/v1/streams/{}/events/{}/{}",
+                                       net::percent_encode(context.arguments.get_or("STREAM", "")),
+                                       net::percent_encode(position.substr(0, colon)),
+                                       net::percent_encode(position.substr(colon + 1))))));
+    context.out.data(payload);
+    return 0;
+}
+
+}  // namespace
+
+std::vector<Command> tail_commands() {
+    return {
+        {"tail",
+         "read a stream's events, one JSON document a line",
+         {{"STREAM", "which"}},
+         {{"--from", "WHERE", "P:O (that partition), beginning, end, or a time such as -1h"},
+          {"--follow", "", "wait for more until Ctrl-C"},
+          {"--limit", "N", "at most so many"},
+          {"--pattern", "JSON|FILE", "only events that match"},
+          {"--shape", "S", "cloudevents (default), eventbridge or payload"},
+          {"--positions", "", "with position, sequence and ingest time around each"}},
+         "Examples:\n  tarn tail bank --from beginning --limit 3\n  tarn tail bank --follow --pattern "
+         "'{\"type\":[\"cash_deposit\"]}'\n",
+         tail},
+        {"get",
+         "write one event's payload, byte for byte, and nothing else",
+         {{"STREAM", "which"}, {"P:O", "partition and offset"}},
+         {},
+         "Example:\n  tarn get bank 0:41 | jq .\n",
+         get},
+    };
+}
+
+}  // namespace tarn::cli

@@ -1,0 +1,164 @@
+#include "server/api.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+
+namespace tarn::server {
+namespace {
+
+constexpr int worker_threads =
+    16;  // routes that wait (queries, runs being watched) must not starve the others
+
+std::vector<std::string> split_path(std::string_view path) {
+    std::vector<std::string> parts;
+    while (!path.empty()) {
+        if (path.front() == '/') {
+            path.remove_prefix(1);
+            continue;
+        }
+        const auto slash = path.find('/');
+        parts.emplace_back(path.substr(0, slash));
+        path = slash == std::string_view::npos ? std::string_view() : path.substr(slash);
+    }
+    return parts;
+}
+
+bool is_local_name(std::string_view host) {
+    if (host.starts_with('[')) {
+        const auto end = host.find(']');
+        return end != std::string_view::npos && host.substr(0, end + 1) == "[::1]";
+    }
+    host = host.substr(0, host.find(':'));
+    return host == "localhost" || host == "127.0.0.1";
+}
+
+}  // namespace
+
+Status authorize(const Principal& principal, std::string_view, std::string_view) {
+    // On loopback without credentials all is allowed; check_origin has kept strangers out. Roles will decide
+    // here.
+    if (principal.name.empty()) return fail(Code::not_allowed_here, "nobody is signed in");
+    return {};
+}
+
+Status check_origin(const net::Request& request) {
+    if (request.local) return {};
+    if (const auto host = request.header("host"); host && !is_local_name(*host))
+        return fail(Code::foreign_host, fmt::format("Host {} is not a local name", host->substr(0, 200)));
+    const auto origin = request.header("origin");
+    if (!origin) return {};
+    const auto scheme = origin->find("://");
+    if (scheme != std::string_view::npos && is_local_name(origin->substr(scheme + 3))) return {};
+    return fail(Code::foreign_host, fmt::format("Origin {} is not a local one", origin->substr(0, 200)));
+}
+
+Result<codec::Json> Call::json() const {
+    if (request.body.empty()) return codec::Json::object();
+    TARN_ASSIGN(codec::Json json, codec::Json::parse(request.body));
+    if (!json.is_object()) return fail(Code::bad_usage, "the request's body must be a JSON object");
+    return json;
+}
+
+Result<std::uint64_t> Call::number(std::string_view name, std::uint64_t otherwise) const {
+    const auto text = request.parameter(name);
+    if (!text) return otherwise;
+    std::uint64_t value = 0;
+    const auto [end, status] = std::from_chars(text->data(), text->data() + text->size(), value);
+    if (status != std::errc() || end != text->data() + text->size())
+        return fail(Code::bad_usage,
+                    fmt::format("parameter {}: \"{}\" is not a number", name, text->substr(0, 64)));
+    return value;
+}
+
+net::Response json_response(codec::Json body, int status) {
+    net::Response response;
+    response.status = status;
+    response.body = body.dump();
+    response.body += '\n';
+    return response;
+}
+
+codec::Json list_document(codec::Json items) {
+    if (items.is_null()) items = codec::Json::array();
+    codec::Json out;
+    out.set("schema_version", 1).set("items", std::move(items)).set("complete", true);
+    return out;
+}
+
+Api::Api(Engine& engine) : engine_(engine), workers_(os::make_thread_executor(worker_threads)) {
+    add_stream_routes();
+    add_query_routes();
+    add_state_routes();
+    add_replay_routes();
+    add_operation_routes();
+}
+
+Api::~Api() { stop(); }
+
+void Api::stop() { workers_->stop(); }
+
+void Api::add(std::string method, std::string_view path, std::string action, Route route) {
+    routes_.push_back({std::move(method), split_path(path), std::move(action), std::move(route)});
+}
+
+const Api::Entry* Api::find(const net::Request& request, std::vector<std::string>& arguments,
+                            bool& path_known) const {
+    const std::vector<std::string> parts = split_path(request.path);
+    path_known = false;
+    for (const Entry& entry : routes_) {
+        if (entry.parts.size() != parts.size()) continue;
+        arguments.clear();
+        bool fits = true;
+        for (std::size_t i = 0; i < parts.size() && fits; ++i) {
+            if (entry.parts[i] == "{}")
+                arguments.push_back(parts[i]);
+            else
+                fits = entry.parts[i] == parts[i];
+        }
+        if (!fits) continue;
+        path_known = true;
+        if (entry.method == request.method || (request.method == "HEAD" && entry.method == "GET"))
+            return &entry;
+    }
+    return nullptr;
+}
+
+void Api::handle(net::Request request, Respond respond) {
+    if (const auto local = check_origin(request); !local) return respond(net::error_response(local.error()));
+    // The hot path: capture answers by itself when the log has synced, on no thread of ours.
+    constexpr std::string_view prefix = "/v1/streams/", suffix = "/events";
+    const std::string_view path = request.path;
+    if (request.method == "POST" && path.starts_with(prefix) && path.ends_with(suffix) &&
+        path.size() > prefix.size() + suffix.size()) {
+        const std::string stream(path.substr(prefix.size(), path.size() - prefix.size() - suffix.size()));
+        if (const auto allowed = authorize({}, "capture", stream); !allowed)
+            return respond(net::error_response(allowed.error()));
+        return engine_.capture().post_events(stream, std::move(request), std::move(respond));
+    }
+    std::vector<std::string> arguments;
+    bool path_known = false;
+    const Entry* entry = find(request, arguments, path_known);
+    if (entry == nullptr) {
+        const Code code = path_known ? Code::method_not_allowed : Code::unknown_route;
+        auto response =
+            net::error_response(make_error(code, fmt::format("{} {}", request.method, request.path)));
+        if (path_known) response.status = 405;
+        return respond(std::move(response));
+    }
+    if (const auto allowed = authorize({}, entry->action, arguments.empty() ? "" : arguments[0]); !allowed)
+        return respond(net::error_response(allowed.error()));
+    if (request.local) return run(*entry, std::move(request), std::move(arguments), std::move(respond));
+    workers_->post([this, entry, request = std::move(request), arguments = std::move(arguments),
+                    respond = std::move(respond)]() mutable {
+        run(*entry, std::move(request), std::move(arguments), std::move(respond));
+    });
+}
+
+void Api::run(const Entry& entry, net::Request request, std::vector<std::string> arguments, Respond respond) {
+    Call call{engine_, std::move(request), std::move(arguments)};
+    auto response = entry.route(call);
+    respond(response ? std::move(*response) : net::error_response(response.error()));
+}
+
+}  // namespace tarn::server

@@ -1,0 +1,278 @@
+// Routes of imports, jobs, configuration, quarantine, checks and health.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "log/reader.h"
+#include "server/api.h"
+#include "server/config.h"
+
+namespace tarn::server {
+namespace {
+
+codec::Json import_json(const capture::ImportCounts& counts) {
+    codec::Json json;
+    json.set("read", counts.read).set("accepted", counts.accepted).set("quarantined", counts.quarantined);
+    json.set("skipped", counts.skipped).set("files", counts.files).set("files_total", counts.files_total);
+    json.set("bytes", counts.bytes).set("empty_lines", counts.empty_lines);
+    return json;
+}
+
+Result<net::Response> create_import(Call& call) {
+    TARN_ASSIGN(const codec::Json body, call.json());
+    TARN_ASSIGN(const auto request, capture::ImportRequest::from_json(body));
+    TARN_TRY(call.engine.catalog().stream(request.stream));
+    Engine& engine = call.engine;
+    auto job = engine.jobs().start(
+        "import", request.stream, [&engine, request](const JobContext& context) -> Result<codec::Json> {
+            TARN_TRY(engine.record("import.started", request.stream, request.to_json()));
+            capture::ImportCounts last;
+            const auto counts =
+                engine.capture().import(request, context.stop, [&](const capture::ImportCounts& now) {
+                    last = now;
+                    context.progress(import_json(now));
+                });
+            codec::Json data = import_json(counts ? *counts : last);
+            data.set("state", counts ? "finished" : "failed");
+            if (!counts) data.set("error", error_json(counts.error()));
+            TARN_TRY(engine.record("import.ended", request.stream, data));
+            if (!counts) return fail(counts.error());
+            return import_json(*counts);
+        });
+    if (!job) return fail(std::move(job.error()));
+    codec::Json json;
+    json.set("schema_version", 1).set("job", *job);
+    return json_response(std::move(json), 202);
+}
+
+Result<net::Response> list_jobs(Call& call) {
+    TARN_ASSIGN(codec::Json list, call.engine.jobs().list());
+    return json_response(std::move(list));
+}
+
+Result<net::Response> show_job(Call& call) {
+    TARN_ASSIGN(codec::Json job, call.engine.jobs().show(call.arguments[0]));
+    return json_response(std::move(job));
+}
+
+Result<net::Response> cancel_job(Call& call) {
+    TARN_TRY(call.engine.jobs().cancel(call.arguments[0]));
+    return show_job(call);
+}
+
+// Body: {"text": the file, "name": its name, "apply": bool}
+Result<net::Response> apply(Call& call) {
+    TARN_ASSIGN(const codec::Json body, call.json());
+    TARN_ASSIGN(const codec::Json config, parse_config(body["text"].as_string(), body["name"].as_string()));
+    TARN_ASSIGN(const auto changes, apply_config(call.engine, config, body["apply"].as_bool()));
+    codec::Json items = codec::Json::array();
+    for (const auto& change : changes) items.push(change.to_json());
+    codec::Json json = list_document(std::move(items));
+    json.set("applied", body["apply"].as_bool());
+    return json_response(std::move(json));
+}
+
+codec::Json quarantine_json(const event::StoredEvent& event, const std::string& stream) {
+    const auto meta = codec::Json::parse("{" + std::string(event.meta) + "}");
+    codec::Json json;
+    json.set("id", fmt::format("qr-{}", event.sequence)).set("stream", stream);
+    if (meta)
+        for (const auto& [name, value] : (*meta)["attributes"].members()) json.set(name, value);
+    // The same words as in <stream>.quarantine.
+    const std::string code = json["code"].as_string();
+    int number = 0;
+    if (code.starts_with("TARN-")) std::from_chars(code.data() + 5, code.data() + code.size(), number);
+    if (const CodeInfo* known = find_code(number)) json.set("reason", known->title);
+    json.set("at", format_rfc3339(event.ingested)).set("bytes", event.payload.size());
+    return json;
+}
+
+// Calls fn for each quarantine entry of the stream; stops when it returns false.
+Status for_each_quarantined(Engine& engine, StreamId stream,
+                            const std::function<bool(const event::StoredEvent&)>& fn) {
+    TARN_ASSIGN(const lake::StreamView view, engine.lake().view(stream));
+    TARN_ASSIGN(const auto scan, engine.lake().scan(view, {.quarantine = true}));
+    while (true) {
+        TARN_ASSIGN(const event::StoredEvent* event, scan->next());
+        if (event == nullptr || !fn(*event)) return {};
+    }
+}
+
+Result<net::Response> list_quarantine(Call& call) {
+    const auto wanted = call.request.parameter("stream");
+    TARN_ASSIGN(const std::uint64_t limit, call.number("limit", 1000));
+    TARN_ASSIGN(const auto streams, call.engine.catalog().streams());
+    std::vector<codec::Json> items;
+    std::uint64_t total = 0;
+    for (const auto& info : streams) {
+        if (wanted && info.name != *wanted) continue;
+        TARN_TRY(for_each_quarantined(call.engine, info.id, [&](const event::StoredEvent& event) {
+            ++total;
+            items.push_back(quarantine_json(event, info.name));
+            if (items.size() > limit) items.erase(items.begin());
+            return true;
+        }));
+    }
+    if (wanted) TARN_TRY(call.engine.catalog().stream(*wanted));
+    std::ranges::reverse(items);
+    const bool complete = total == items.size();
+    codec::Json json;
+    json.set("schema_version", 1)
+        .set("items", codec::Json::array(std::move(items)))
+        .set("complete", complete)
+        .set("total", total);
+    return json_response(std::move(json));
+}
+
+Result<net::Response> show_quarantine(Call& call) {
+    const std::string& id = call.arguments[0];
+    TARN_ASSIGN(const auto streams, call.engine.catalog().streams());
+    for (const auto& info : streams) {
+        std::optional<net::Response> found;
+        TARN_TRY(for_each_quarantined(call.engine, info.id, [&](const event::StoredEvent& event) {
+            if (fmt::format("qr-{}", event.sequence) != id) return true;
+            net::Response response;
+            if (call.request.parameter("bytes").value_or("false") == "true") {
+                response.content_type = "application/octet-stream";
+                response.body = event.payload;
+            } else {
+                codec::Json json = quarantine_json(event, info.name);
+                json.set("schema_version", 1);
+                if (codec::is_valid_utf8(event.payload)) json.set("text", event.payload);
+                response = json_response(std::move(json));
+            }
+            found = std::move(response);
+            return false;
+        }));
+        if (found) return std::move(*found);
+    }
+    return fail(Code::unknown_quarantine, fmt::format("there is no quarantine entry {}", id),
+                {.next = "tarn quarantine list"});
+}
+
+codec::Json finding_json(std::string place, std::string what, std::string next) {
+    codec::Json json;
+    json.set("place", std::move(place)).set("what", std::move(what)).set("next", std::move(next));
+    return json;
+}
+
+Result<net::Response> check_files(Call& call) {
+    Engine& engine = call.engine;
+    codec::Json items = codec::Json::array();
+    TARN_ASSIGN(const auto damage, log::check_directory(engine.fs(), engine.directory().file("wal")));
+    for (const auto& found : damage) {
+        // While the log is open its end is being written: an unfinished tail is not damage.
+        if (found.is_tail) continue;
+        items.push(finding_json(fmt::format("{}: bytes {} to {}", found.path, found.begin, found.end),
+                                found.what,
+                                "restore the segment from a copy; events before and after it are readable"));
+    }
+    TARN_ASSIGN(const auto findings, engine.lake().check());
+    for (const auto& found : findings) items.push(finding_json(found.place, found.what, found.next));
+    codec::Json json = list_document(std::move(items));
+    const auto& recovery = engine.log().recovery();
+    codec::Json log;
+    log.set("records", recovery.records).set("events", recovery.events).set("bytes", recovery.bytes);
+    log.set("torn_bytes", recovery.torn_bytes).set("torn_at", recovery.torn_at);
+    json.set("recovery", std::move(log));
+    return json_response(std::move(json));
+}
+
+Result<net::Response> health(Call&) {
+    codec::Json json;
+    json.set("status", "ok");
+    return json_response(std::move(json));
+}
+
+Result<net::Response> ready(Call& call) {
+    if (const auto poisoned = call.engine.log().poisoned()) return fail(*poisoned);
+    return health(call);
+}
+
+Result<net::Response> status(Call& call) {
+    Engine& engine = call.engine;
+    TARN_ASSIGN(const auto space, engine.fs().space(engine.directory().path()));
+    codec::Json json;
+    json.set("schema_version", 1)
+        .set("data", engine.directory().path())
+        .set("pid", static_cast<int>(::getpid()));
+    json.set("free_bytes", space.free_bytes).set("next_sequence", engine.log().durable_end());
+    const auto& recovery = engine.log().recovery();
+    codec::Json log;
+    log.set("recovered_events", recovery.events)
+        .set("torn_bytes", recovery.torn_bytes)
+        .set("torn_at", recovery.torn_at);
+    const auto poisoned = engine.log().poisoned();
+    log.set("poisoned", poisoned ? codec::Json(poisoned->message) : codec::Json());
+    json.set("log", std::move(log));
+    return json_response(std::move(json));
+}
+
+Result<net::Response> metrics(Call& call) {
+    Engine& engine = call.engine;
+    TARN_ASSIGN(const auto streams, engine.catalog().streams());
+    std::string out;
+    out +=
+        "# HELP tarn_log_next_sequence One past the last durable event.\n# TYPE tarn_log_next_sequence "
+        "gauge\n";
+    out += fmt::format("tarn_log_next_sequence {}\n", engine.log().durable_end());
+    out += "# HELP tarn_log_poisoned 1 after a failed write or sync.\n# TYPE tarn_log_poisoned gauge\n";
+    out += fmt::format("tarn_log_poisoned {}\n", engine.log().poisoned() ? 1 : 0);
+    out +=
+        "# HELP tarn_stream_rolled_sequence Events below this are in objects.\n# TYPE "
+        "tarn_stream_rolled_sequence gauge\n";
+    for (const auto& info : streams)
+        out +=
+            fmt::format("tarn_stream_rolled_sequence{{stream=\"{}\"}} {}\n", info.name, info.rolled_sequence);
+    net::Response response;
+    response.content_type = "text/plain; version=0.0.4";
+    response.body = std::move(out);
+    return response;
+}
+
+Result<net::Response> list_projections(Call& call) {
+    TARN_ASSIGN(const auto specs, call.engine.state().projections());
+    codec::Json items = codec::Json::array();
+    for (const auto& spec : specs) {
+        codec::Json json;
+        json.set("name", spec.name)
+            .set("version", spec.version())
+            .set("stream", spec.stream)
+            .set("store", spec.store);
+        items.push(std::move(json));
+    }
+    return json_response(list_document(std::move(items)));
+}
+
+// What the contract names and a later version brings.
+Route missing(std::string what) {
+    return [what = std::move(what)](Call&) -> Result<net::Response> {
+        return fail(Code::not_built, fmt::format("{} are not there yet in this version", what));
+    };
+}
+
+}  // namespace
+
+void Api::add_operation_routes() {
+    add("POST", "/v1/imports", "capture", create_import);
+    add("GET", "/v1/jobs", "read", list_jobs);
+    add("GET", "/v1/jobs/{}", "read", show_job);
+    add("POST", "/v1/jobs/{}/cancel", "operate", cancel_job);
+    add("POST", "/v1/apply", "configure", apply);
+    add("GET", "/v1/projections", "read", list_projections);
+    add("GET", "/v1/quarantine", "read", list_quarantine);
+    add("GET", "/v1/quarantine/{}", "read", show_quarantine);
+    add("POST", "/v1/check", "operate", check_files);
+    add("GET", "/v1/status", "read", status);
+    add("GET", "/healthz", "health", health);
+    add("GET", "/readyz", "health", ready);
+    add("GET", "/metrics", "read", metrics);
+    for (const char* method : {"GET", "POST"}) {
+        add(method, "/v1/functions", "read", missing("functions"));
+        add(method, "/v1/dead-letters", "read", missing("dead letters"));
+    }
+}
+
+}  // namespace tarn::server

@@ -1,0 +1,208 @@
+// Routes of plans, runs, ledgers, reports and verification.
+#include <fmt/core.h>
+
+#include "report/report.h"
+#include "server/api.h"
+#include "verify/verify.h"
+
+namespace tarn::server {
+namespace {
+
+Result<net::Response> create_plan(Call& call) {
+    TARN_TRY(call.engine.catch_up());
+    TARN_ASSIGN(const codec::Json body, call.json());
+    TARN_ASSIGN(const auto request, replay::PlanRequest::from_json(body));
+    TARN_ASSIGN(codec::Json plan, call.engine.replay().plan(request));
+    codec::Json data;
+    data.set("plan", plan["plan"])
+        .set("digest", plan["digest"])
+        .set("events", plan["events"])
+        .set("target", plan["target"]);
+    TARN_TRY(call.engine.record("plan.frozen", plan["plan"].as_string(), data));
+    return json_response(std::move(plan), 201);
+}
+
+Result<net::Response> list_plans(Call& call) {
+    TARN_ASSIGN(auto plans, call.engine.replay().plans());
+    return json_response(list_document(codec::Json::array(std::move(plans))));
+}
+
+Result<net::Response> show_plan(Call& call) {
+    TARN_ASSIGN(codec::Json plan, call.engine.replay().show_plan(call.arguments[0]));
+    return json_response(std::move(plan));
+}
+
+codec::Json progress_json(const replay::RunProgress& progress) {
+    const auto& counts = progress.counts;
+    codec::Json json;
+    json.set("run", progress.run).set("state", progress.state).set("rate", progress.rate);
+    json.set("selected", counts.selected)
+        .set("acknowledged", counts.acknowledged)
+        .set("skipped", counts.skipped);
+    json.set("failed", counts.failed).set("held", counts.held).set("unknown", counts.unknown);
+    json.set("remaining", counts.remaining());
+    return json;
+}
+
+// Executes or resumes a run as a job; what happened stands in the audit trail too.
+Result<std::string> start_run(Engine& engine, const std::string& plan, const std::string& run, bool resume) {
+    if (!engine.jobs().running_on(run).empty())
+        return fail(Code::run_state, fmt::format("{} is running", run),
+                    {.next = fmt::format("tarn replay show {}", run)});
+    return engine.jobs().start(
+        "run", run, [&engine, plan, run, resume](const JobContext& job) -> Result<codec::Json> {
+            codec::Json begun;
+            begun.set("run", run).set("plan", plan);
+            TARN_TRY(engine.record(resume ? "run.resumed" : "run.started", run, begun));
+            const auto watch = [&job](const replay::RunProgress& progress) {
+                job.progress(progress_json(progress));
+            };
+            auto report = resume ? engine.replay().resume(run, job.stop, watch)
+                                 : engine.replay().run(plan, run, job.stop, watch);
+            if (!report) return fail(std::move(report.error()));
+            codec::Json ended;
+            ended.set("run", run).set("state", (*report)["state"]).set("counts", (*report)["counts"]);
+            TARN_TRY(engine.record("run.ended", run, ended));
+            return std::move(*report);
+        });
+}
+
+net::Response started(const std::string& run, const std::string& job) {
+    codec::Json json;
+    json.set("schema_version", 1).set("run", run).set("job", job);
+    return json_response(std::move(json), 202);
+}
+
+Result<net::Response> create_run(Call& call) {
+    TARN_TRY(call.engine.catch_up());
+    TARN_ASSIGN(const codec::Json body, call.json());
+    const std::string plan = body["plan"].as_string();
+    TARN_TRY(call.engine.replay().show_plan(plan));
+    TARN_ASSIGN(const std::string run, call.engine.replay().create_run(plan));
+    TARN_ASSIGN(const std::string job, start_run(call.engine, plan, run, false));
+    return started(run, job);
+}
+
+Result<net::Response> resume_run(Call& call) {
+    TARN_ASSIGN(const codec::Json report, call.engine.replay().show_run(call.arguments[0]));
+    TARN_ASSIGN(const std::string job,
+                start_run(call.engine, report["plan"].as_string(), call.arguments[0], true));
+    return started(call.arguments[0], job);
+}
+
+Result<net::Response> pause_run(Call& call) {
+    const std::string job = call.engine.jobs().running_on(call.arguments[0]);
+    if (job.empty())
+        return fail(Code::run_state, fmt::format("{} is not running", call.arguments[0]),
+                    {.next = fmt::format("tarn replay show {}", call.arguments[0])});
+    TARN_TRY(call.engine.jobs().cancel(job));
+    codec::Json json;
+    json.set("schema_version", 1).set("run", call.arguments[0]).set("job", job).set("asked", "pause");
+    return json_response(std::move(json), 202);
+}
+
+Result<net::Response> cancel_run(Call& call) {
+    const std::string job = call.engine.jobs().running_on(call.arguments[0]);
+    if (!job.empty()) TARN_TRY(call.engine.jobs().cancel(job));
+    TARN_TRY(call.engine.replay().cancel(call.arguments[0]));
+    TARN_ASSIGN(codec::Json report, call.engine.replay().show_run(call.arguments[0]));
+    return json_response(std::move(report));
+}
+
+Result<net::Response> pace_run(Call& call) {
+    TARN_ASSIGN(const codec::Json body, call.json());
+    TARN_TRY(call.engine.replay().set_pace(call.arguments[0], body["pace"].as_string()));
+    TARN_ASSIGN(codec::Json report, call.engine.replay().show_run(call.arguments[0]));
+    return json_response(std::move(report));
+}
+
+Result<net::Response> list_runs(Call& call) {
+    TARN_ASSIGN(auto runs, call.engine.replay().runs());
+    return json_response(list_document(codec::Json::array(std::move(runs))));
+}
+
+Result<net::Response> show_run(Call& call) {
+    TARN_ASSIGN(codec::Json report, call.engine.replay().show_run(call.arguments[0]));
+    return json_response(std::move(report));
+}
+
+Result<net::Response> show_report(Call& call) {
+    TARN_ASSIGN(codec::Json report, call.engine.replay().show_run(call.arguments[0]));
+    const auto format = call.request.parameter("format").value_or("json");
+    if (format == "json") return json_response(std::move(report));
+    net::Response response;
+    if (format == "html") {
+        TARN_ASSIGN(const codec::Json plan, call.engine.replay().show_plan(report["plan"].as_string()));
+        response.content_type = "text/html; charset=utf-8";
+        response.headers.emplace_back("content-security-policy",
+                                      "default-src 'none'; style-src 'unsafe-inline'");
+        response.body = report::render_html(report, plan);
+        return response;
+    }
+    if (format != "text")
+        return fail(Code::bad_usage, fmt::format("format {}: text, json or html", format.substr(0, 20)));
+    response.content_type = "text/plain; charset=utf-8";
+    response.body = report::render_text(report, false);
+    return response;
+}
+
+Result<net::Response> show_ledger(Call& call) {
+    TARN_TRY(call.engine.replay().show_run(call.arguments[0]));
+    net::Response response;
+    response.content_type = "application/x-ndjson";
+    response.stream = [&engine = call.engine, run = call.arguments[0]](net::BodyWriter& out) {
+        std::string buffer;
+        const auto done = engine.replay().ledger(run, [&](std::string_view line) -> Status {
+            buffer.append(line);
+            if (!line.ends_with('\n')) buffer += '\n';
+            if (buffer.size() < 64 * 1024) return {};
+            Status written = out.write(buffer);
+            buffer.clear();
+            return written;
+        });
+        if (!done) {
+            codec::Json line;
+            line.set("error", error_json(done.error()));
+            buffer += line.dump() + "\n";
+        }
+        (void)out.write(buffer);
+    };
+    return response;
+}
+
+Result<net::Response> verify_run(Call& call) {
+    TARN_TRY(call.engine.catch_up());
+    TARN_ASSIGN(const codec::Json body, call.json());
+    verify::VerifyRequest request;
+    request.run = call.arguments[0];
+    if (body.has("against")) request.against = body["against"].as_string();
+    for (const auto& column : body["ignore"].elements()) request.ignore_columns.push_back(column.as_string());
+    TARN_ASSIGN(codec::Json result,
+                verify::verify(call.engine.replay(), call.engine.lake(), call.engine.state(), request));
+    codec::Json data;
+    data.set("run", request.run)
+        .set("equal", result["equal"])
+        .set("differences", result["differences"].size());
+    TARN_TRY(call.engine.record("run.verified", request.run, data));
+    return json_response(std::move(result));
+}
+
+}  // namespace
+
+void Api::add_replay_routes() {
+    add("POST", "/v1/plans", "plan", create_plan);
+    add("GET", "/v1/plans", "read", list_plans);
+    add("GET", "/v1/plans/{}", "read", show_plan);
+    add("POST", "/v1/runs", "run", create_run);
+    add("GET", "/v1/runs", "read", list_runs);
+    add("GET", "/v1/runs/{}", "read", show_run);
+    add("GET", "/v1/runs/{}/ledger", "read", show_ledger);
+    add("GET", "/v1/runs/{}/report", "read", show_report);
+    add("POST", "/v1/runs/{}/pause", "run", pause_run);
+    add("POST", "/v1/runs/{}/resume", "run", resume_run);
+    add("POST", "/v1/runs/{}/cancel", "run", cancel_run);
+    add("POST", "/v1/runs/{}/pace", "run", pace_run);
+    add("POST", "/v1/runs/{}/verify", "run", verify_run);
+}
+
+}  // namespace tarn::server

@@ -1,0 +1,196 @@
+// Routes of stores, snapshots, restore, copies and differences.
+#include <fmt/core.h>
+
+#include "server/api.h"
+
+namespace tarn::server {
+namespace {
+
+Result<net::Response> list_stores(Call& call) {
+    TARN_TRY(call.engine.catch_up());
+    TARN_ASSIGN(const auto stores, call.engine.state().stores());
+    codec::Json items = codec::Json::array();
+    for (const auto& store : stores) items.push(store.to_json());
+    return json_response(list_document(std::move(items)));
+}
+
+Result<net::Response> show_store(Call& call) {
+    TARN_TRY(call.engine.catch_up());
+    TARN_ASSIGN(const auto store, call.engine.state().store(call.arguments[0]));
+    codec::Json json = store.to_json();
+    json.set("schema_version", 1);
+    return json_response(std::move(json));
+}
+
+Result<net::Response> query_store(Call& call) {
+    TARN_TRY(call.engine.catch_up());
+    TARN_ASSIGN(const codec::Json body, call.json());
+    std::vector<std::string> columns;
+    TARN_ASSIGN(const auto rows,
+                call.engine.state().query(call.arguments[0], body["sql"].as_string(), columns));
+    codec::Json names = codec::Json::array();
+    for (const auto& column : columns) names.push(column);
+    codec::Json lines = codec::Json::array();
+    for (const auto& row : rows) {
+        codec::Json line = codec::Json::array();
+        for (const auto& value : row) line.push(value ? codec::Json(*value) : codec::Json());
+        lines.push(std::move(line));
+    }
+    codec::Json json;
+    json.set("schema_version", 1)
+        .set("columns", std::move(names))
+        .set("rows", std::move(lines))
+        .set("complete", true);
+    return json_response(std::move(json));
+}
+
+// "bank 0:41" or "0:41" (the store's only stream), an ingest time, or a snapshot id.
+Result<state::RestorePoint> restore_point(Call& call, const std::string& to) {
+    state::RestorePoint point;
+    if (to.starts_with("sn-")) {
+        point.snapshot = to;
+        return point;
+    }
+    const auto space = to.rfind(' ');
+    const std::string place = space == std::string::npos ? to : to.substr(space + 1);
+    if (const auto position = event::parse_position(StreamId{}, place)) {
+        point.position = {position->partition, position->offset};
+        return point;
+    }
+    TARN_ASSIGN(point.time, parse_time(to, call.engine.clock().now()));
+    return point;
+}
+
+codec::Json positions_json(const std::vector<state::FeederPosition>& positions) {
+    codec::Json list = codec::Json::array();
+    for (const auto& position : positions) list.push(position.to_json());
+    return list;
+}
+
+// "fix" or "accounts@fix" as the copy of `store`.
+Result<std::string> copy_name(const std::string& store, const std::string& into) {
+    const auto at = into.find('@');
+    if (at == std::string::npos) return into;
+    if (into.substr(0, at) != store)
+        return fail(Code::bad_usage, fmt::format("{} is not a copy of {}", into, store),
+                    {.next = fmt::format("name it {}@NAME", store)});
+    return into.substr(at + 1);
+}
+
+Result<net::Response> restore_store(Call& call) {
+    TARN_TRY(call.engine.catch_up());
+    TARN_ASSIGN(const codec::Json body, call.json());
+    const std::string& store = call.arguments[0];
+    if (!body.has("to"))
+        return fail(Code::bad_usage, "restore needs \"to\": a time, a position or a snapshot");
+    TARN_ASSIGN(const auto point, restore_point(call, body["to"].as_string()));
+    std::optional<std::string> into;
+    if (body.has("into")) {
+        TARN_ASSIGN(into, copy_name(store, body["into"].as_string()));
+    }
+    TARN_ASSIGN(const auto done, call.engine.state().restore(store, point, into));
+    codec::Json json;
+    json.set("schema_version", 1).set("store", done.store).set("base", done.base).set("events", done.events);
+    json.set("safety_snapshot",
+             done.safety_snapshot.empty() ? codec::Json() : codec::Json(done.safety_snapshot));
+    json.set("positions", positions_json(done.positions));
+    TARN_TRY(call.engine.record("store.restored", done.store, json));
+    return json_response(std::move(json));
+}
+
+Result<net::Response> resume_store(Call& call) {
+    TARN_TRY(call.engine.state().set_paused(call.arguments[0], false));
+    return show_store(call);
+}
+
+Result<net::Response> pause_store(Call& call) {
+    TARN_TRY(call.engine.state().set_paused(call.arguments[0], true));
+    return show_store(call);
+}
+
+Result<net::Response> promote_copy(Call& call) {
+    TARN_TRY(call.engine.state().promote_copy(call.arguments[0]));
+    codec::Json json;
+    json.set("schema_version", 1).set("promoted", call.arguments[0]);
+    TARN_TRY(call.engine.record("store.promoted", call.arguments[0], json));
+    return json_response(std::move(json));
+}
+
+Result<net::Response> discard_copy(Call& call) {
+    TARN_TRY(call.engine.state().discard_copy(call.arguments[0]));
+    codec::Json json;
+    json.set("schema_version", 1).set("discarded", call.arguments[0]);
+    TARN_TRY(call.engine.record("store.discarded", call.arguments[0], json));
+    return json_response(std::move(json));
+}
+
+Result<net::Response> diff_states(Call& call) {
+    TARN_TRY(call.engine.catch_up());
+    TARN_ASSIGN(const codec::Json body, call.json());
+    state::DiffOptions options;
+    for (const auto& column : body["ignore"].elements()) options.ignore_columns.push_back(column.as_string());
+    if (body.has("limit")) options.limit = body["limit"].as_uint();
+    TARN_ASSIGN(const auto diff,
+                call.engine.state().diff(body["before"].as_string(), body["after"].as_string(), options));
+    codec::Json items = codec::Json::array();
+    for (const auto& difference : diff.differences) items.push(difference.to_json());
+    codec::Json json;
+    json.set("schema_version", 1).set("differences", std::move(items)).set("total", diff.total);
+    json.set("rows_compared", diff.rows_compared).set("events_note", diff.events_note);
+    json.set("complete", diff.total == diff.differences.size());
+    return json_response(std::move(json));
+}
+
+Result<net::Response> create_snapshot(Call& call) {
+    TARN_TRY(call.engine.catch_up());
+    TARN_ASSIGN(const codec::Json body, call.json());
+    TARN_ASSIGN(const auto snapshot, call.engine.state().create_snapshot(body["store"].as_string()));
+    codec::Json json = snapshot.to_json();
+    TARN_TRY(call.engine.record("snapshot.created", snapshot.id, json));
+    json.set("schema_version", 1);
+    return json_response(std::move(json), 201);
+}
+
+Result<net::Response> list_snapshots(Call& call) {
+    TARN_ASSIGN(const auto snapshots, call.engine.state().snapshots());
+    const auto store = call.request.parameter("store");
+    codec::Json items = codec::Json::array();
+    for (const auto& snapshot : snapshots)
+        if (!store || snapshot.store == *store) items.push(snapshot.to_json());
+    return json_response(list_document(std::move(items)));
+}
+
+Result<net::Response> show_snapshot(Call& call) {
+    TARN_ASSIGN(const auto snapshot, call.engine.state().snapshot(call.arguments[0]));
+    codec::Json json = snapshot.to_json();
+    json.set("schema_version", 1);
+    return json_response(std::move(json));
+}
+
+Result<net::Response> delete_snapshot(Call& call) {
+    TARN_TRY(call.engine.state().delete_snapshot(call.arguments[0]));
+    codec::Json json;
+    json.set("schema_version", 1).set("deleted", call.arguments[0]);
+    TARN_TRY(call.engine.record("snapshot.deleted", call.arguments[0], json));
+    return json_response(std::move(json));
+}
+
+}  // namespace
+
+void Api::add_state_routes() {
+    add("GET", "/v1/stores", "read", list_stores);
+    add("GET", "/v1/stores/{}", "read", show_store);
+    add("POST", "/v1/stores/{}/query", "query", query_store);
+    add("POST", "/v1/stores/{}/restore", "operate", restore_store);
+    add("POST", "/v1/stores/{}/pause", "operate", pause_store);
+    add("POST", "/v1/stores/{}/resume", "operate", resume_store);
+    add("POST", "/v1/stores/{}/promote", "operate", promote_copy);
+    add("POST", "/v1/stores/{}/discard", "operate", discard_copy);
+    add("POST", "/v1/diff", "read", diff_states);
+    add("POST", "/v1/snapshots", "operate", create_snapshot);
+    add("GET", "/v1/snapshots", "read", list_snapshots);
+    add("GET", "/v1/snapshots/{}", "read", show_snapshot);
+    add("DELETE", "/v1/snapshots/{}", "operate", delete_snapshot);
+}
+
+}  // namespace tarn::server

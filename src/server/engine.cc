@@ -1,0 +1,162 @@
+#include "server/engine.h"
+
+#include <fmt/core.h>
+
+#include <condition_variable>
+#include <cstdio>
+
+#include "lake/baseline.h"
+#include "os/real_file_system.h"
+
+namespace tarn::server {
+
+// Two loops: one rolls what is due, one feeds projections when something new is durable.
+class Engine::Background {
+public:
+    explicit Background(Engine& engine) : engine_(engine) {
+        roller_ = std::thread([this] { roll(); });
+        feeder_ = std::thread([this] { feed(); });
+    }
+    ~Background() {
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+        }
+        wake_.notify_all();
+        roller_.join();
+        feeder_.join();
+    }
+    Background(const Background&) = delete;
+    Background& operator=(const Background&) = delete;
+
+private:
+    static constexpr std::int64_t longest_wait_us = 1'000'000;
+    static constexpr std::int64_t feed_wait_us = 100'000;
+
+    // False when it is time to end.
+    bool wait_us(std::int64_t us) {
+        std::unique_lock lock(mutex_);
+        wake_.wait_for(lock, std::chrono::microseconds(us), [this] { return stopping_; });
+        return !stopping_;
+    }
+
+    void roll() {
+        std::int64_t wait = longest_wait_us;
+        while (wait_us(std::clamp<std::int64_t>(wait, 10'000, longest_wait_us))) {
+            const auto due = engine_.lake().roll_due();
+            if (!due) complain("rolling the log", due.error());
+            wait = due ? *due : longest_wait_us;
+        }
+    }
+
+    void feed() {
+        Sequence fed = 0;
+        while (wait_us(feed_wait_us)) {
+            const Sequence end = engine_.log().durable_end();
+            if (end == fed) continue;
+            const auto done = engine_.state().catch_up();
+            if (!done) complain("feeding projections", done.error());
+            if (done) fed = end;
+        }
+    }
+
+    // Says each new trouble once, so that a full disk does not fill the terminal too.
+    void complain(const char* during, const Error& error) {
+        const std::string text = fmt::format("tarn: {}: {}", during, error.text());
+        const std::lock_guard lock(mutex_);
+        if (text == last_complaint_) return;
+        last_complaint_ = text;
+        fmt::print(stderr, "{}\n", text);
+    }
+
+    Engine& engine_;
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    bool stopping_ = false;
+    std::string last_complaint_;
+    std::thread roller_, feeder_;
+};
+
+Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
+    std::unique_ptr<Engine> engine(new Engine());
+    engine->options_ = std::move(options);
+    TARN_TRY(engine->open_parts());
+    return engine;
+}
+
+Status Engine::open_parts() {
+    fs_ = os::make_real_file_system();
+    clock_ = os::make_real_clock();
+    rng_ = os::make_real_rng();
+    TARN_ASSIGN(directory_, DataDirectory::take(*fs_, *clock_, *rng_, options_.directory, options_.command));
+    TARN_ASSIGN(catalog_, catalog::Catalog::open(directory_->file("catalog.db")));
+    TARN_ASSIGN(log::Baseline baseline, lake::baseline_of(*catalog_));
+    TARN_ASSIGN(log_, log::Log::open(*fs_, *clock_, directory_->file("wal"), std::move(baseline)));
+    store_ = objects::make_local_object_store(*fs_, directory_->file("lake"));
+    TARN_ASSIGN(lake_, lake::Lake::open(*catalog_, *log_, *store_, *fs_, *clock_));
+    capture_ = capture::Capture::make({*catalog_, *log_, *fs_, *clock_});
+    TARN_ASSIGN(state_, state::State::open({*catalog_, *lake_, *clock_, *fs_, directory_->file("stores")}));
+    query_ = query::QueryService::make(*lake_, *catalog_, options_.program, options_.serving);
+    TARN_ASSIGN(replay_, replay::Replay::open({*catalog_, *lake_, *query_, *state_, *fs_, *clock_, *rng_,
+                                               directory_->file("jobs"),
+                                               [this](const std::string& stream, const auto& batch,
+                                                      const auto& origin, const std::string& run) {
+                                                   return append_replayed(stream, batch, origin, run);
+                                               }}));
+    jobs_ = std::make_unique<Jobs>(*catalog_, *clock_);
+    return {};
+}
+
+Engine::~Engine() {
+    if (jobs_) jobs_->stop_all();
+    stop_background();
+}
+
+void Engine::start_background() { background_ = std::make_unique<Background>(*this); }
+void Engine::stop_background() { background_.reset(); }
+
+Status Engine::catch_up() {
+    TARN_TRY(state_->catch_up());
+    return {};
+}
+
+Status Engine::record(std::string_view type, std::string_view subject, const codec::Json& data) {
+    return capture_->record(type, subject, data);
+}
+
+namespace {
+
+// The event as it goes into another stream: the same payload bytes; its attributes beside them, with the run
+// that sent it.
+event::Incoming replayed(const replay::Outgoing& out, const std::string& run) {
+    event::Incoming incoming;
+    incoming.payload = out.event.payload;
+    auto& attributes = incoming.binary_attributes;
+    if (out.meta.format == event::Format::json || out.meta.format == event::Format::bytes) {
+        attributes = {{"specversion", "1.0"},
+                      {"id", std::string(out.meta.id)},
+                      {"source", std::string(out.meta.source)},
+                      {"type", std::string(out.meta.type)},
+                      {"time", std::string(out.meta.time_text)}};
+        if (out.meta.subject) attributes.emplace_back("subject", *out.meta.subject);
+        if (out.meta.content_type) incoming.content_type = *out.meta.content_type;
+        incoming.opaque = out.meta.format == event::Format::bytes;
+    }
+    attributes.emplace_back("tarnrun", run);
+    attributes.emplace_back("tarnattempt", std::to_string(out.attempt));
+    if (out.meta.key) incoming.key = std::string(*out.meta.key);
+    return incoming;
+}
+
+}  // namespace
+
+Result<log::Appended> Engine::append_replayed(const std::string& stream,
+                                              const std::vector<replay::Outgoing>& batch,
+                                              const log::Origin& origin, const std::string& run) {
+    std::vector<event::Incoming> events;
+    events.reserve(batch.size());
+    for (const auto& out : batch) events.push_back(replayed(out, run));
+    return capture_->append_replayed(stream, events, origin);
+}
+
+}  // namespace tarn::server

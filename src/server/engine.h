@@ -1,0 +1,81 @@
+// Everything that works on one data directory, put together: the layers below, in the order in which they
+// stand on each other. Served over HTTP by `tarn up`, or held by a command for as long as it runs.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "capture/capture.h"
+#include "lake/lake.h"
+#include "os/rng.h"
+#include "query/query.h"
+#include "replay/replay.h"
+#include "server/data_directory.h"
+#include "server/jobs.h"
+#include "state/state.h"
+
+namespace tarn::server {
+
+struct EngineOptions {
+    std::string directory = "./tarn-data";
+    std::string command = "tarn";  // for the owner record
+    std::string program;           // the tarn binary, for query workers
+    bool serving = false;          // keeps a spare query worker and background threads
+};
+
+// Thread-safe once open. Members are destroyed in reverse order.
+class Engine {
+public:
+    static Result<std::unique_ptr<Engine>> open(EngineOptions options);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    // Rolls and feeds projections in the background until stop_background (or destruction).
+    void start_background();
+    void stop_background();
+    // Feeds projections with all that is durable now.
+    Status catch_up();
+    // An event in the system stream. Failing to write it is reported, never ignored.
+    Status record(std::string_view type, std::string_view subject, const codec::Json& data);
+
+    os::FileSystem& fs() { return *fs_; }
+    os::Clock& clock() { return *clock_; }
+    os::Rng& rng() { return *rng_; }
+    DataDirectory& directory() { return *directory_; }
+    catalog::Catalog& catalog() { return *catalog_; }
+    log::Log& log() { return *log_; }
+    lake::Lake& lake() { return *lake_; }
+    capture::Capture& capture() { return *capture_; }
+    state::State& state() { return *state_; }
+    query::QueryService& query() { return *query_; }
+    replay::Replay& replay() { return *replay_; }
+    Jobs& jobs() { return *jobs_; }
+    bool serving() const { return options_.serving; }
+
+private:
+    Engine() = default;
+    Status open_parts();
+    Result<log::Appended> append_replayed(const std::string& stream,
+                                          const std::vector<replay::Outgoing>& batch,
+                                          const log::Origin& origin, const std::string& run);
+
+    EngineOptions options_;
+    std::unique_ptr<os::FileSystem> fs_;
+    std::unique_ptr<os::Clock> clock_;
+    std::unique_ptr<os::Rng> rng_;
+    std::unique_ptr<DataDirectory> directory_;
+    std::unique_ptr<catalog::Catalog> catalog_;
+    std::unique_ptr<log::Log> log_;
+    std::unique_ptr<objects::ObjectStore> store_;
+    std::unique_ptr<lake::Lake> lake_;
+    std::unique_ptr<capture::Capture> capture_;
+    std::unique_ptr<state::State> state_;
+    std::unique_ptr<query::QueryService> query_;
+    std::unique_ptr<replay::Replay> replay_;
+    std::unique_ptr<Jobs> jobs_;
+    class Background;
+    std::unique_ptr<Background> background_;
+};
+
+}  // namespace tarn::server

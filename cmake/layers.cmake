@@ -100,7 +100,7 @@ function(tarn_add_tests)
         add_executable(${name} ${test})
         tarn_reuse_pch(${name} tarn_test_pch)
         target_compile_definitions(${name} PRIVATE TARN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-        target_link_libraries(${name} PRIVATE tarn_cli GTest::gmock_main)
+        target_link_libraries(${name} PRIVATE fmt::fmt GTest::gmock_main)  # they read files, not layers
         add_test(NAME ${name} COMMAND ${name})
     endforeach()
 endfunction()

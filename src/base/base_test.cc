@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/nearest.h"
 #include "base/time.h"
 
 namespace tarn {
@@ -54,6 +55,14 @@ TEST(Time, UnderstandsWhatPeopleType) {
     EXPECT_EQ(parse_time("1700000000000000000ns", now)->us, now.us);
     EXPECT_EQ(format_rfc3339(*parse_time("2024-03-01", now)), "2024-03-01T00:00:00Z");
     EXPECT_FALSE(parse_time("1700000000", now));
+}
+
+TEST(NearestWord, IsCloseOrNone) {
+    EXPECT_EQ(nearest_word("ordres", {"orders", "order"}), "orders");
+    EXPECT_EQ(nearest_word("bank", {"bank2", "blank"}), "bank2");
+    EXPECT_EQ(nearest_word("x", {"abc"}), "");
+    EXPECT_EQ(nearest_word("", {}), "");
+    EXPECT_EQ(nearest_word(std::string(100'000, 'x'), {"abc"}), "");
 }
 
 TEST(Numbers, AreWrittenForPeople) {

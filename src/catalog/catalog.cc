@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include "catalog/connection.h"
-#include "catalog/nearest.h"
+#include "base/nearest.h"
 #include "catalog/schema.h"
 
 namespace tarn::catalog {
@@ -145,7 +145,7 @@ Failure SqliteCatalog::unknown_stream(std::string_view name) {
     std::vector<std::string> names;
     if (auto all = streams())
         for (StreamInfo& info : *all) names.push_back(std::move(info.name));
-    const std::string nearest = nearest_name(name, names);
+    const std::string nearest = nearest_word(name, names);
     std::string message = fmt::format("there is no stream \"{}\"", name.substr(0, 200));
     if (!nearest.empty()) message += fmt::format("; did you mean \"{}\"?", nearest);
     return fail(Code::unknown_stream, std::move(message), {.next = "tarn stream list"});

@@ -11,7 +11,6 @@
 #include <sstream>
 #include <thread>
 
-#include "catalog/nearest.h"
 #include "sqlite/sqlite.h"
 
 namespace tarn::catalog {
@@ -138,14 +137,6 @@ TEST_F(CatalogTest, UnknownStreamNamesTheNearest) {
     EXPECT_EQ(error.next, "tarn stream list");
     EXPECT_THAT(catalog->stream("quite-different").error().message,
                 ::testing::Not(HasSubstr("did you mean")));
-}
-
-TEST(Nearest, CountsEdits) {
-    EXPECT_EQ(nearest_name("ordres", {"orders", "order"}), "orders");
-    EXPECT_EQ(nearest_name("bank", {"bank2", "blank"}), "bank2");
-    EXPECT_EQ(nearest_name("x", {"abc"}), "");
-    EXPECT_EQ(nearest_name("", {}), "");
-    EXPECT_EQ(nearest_name(std::string(100'000, 'x'), {"abc"}), "");
 }
 
 TEST_F(CatalogTest, SettingsChangeButPartitionsDoNot) {

@@ -52,23 +52,8 @@ private:
     std::uint64_t payload(std::uint64_t i) const { return tape_[i] & 0x00FF'FFFF'FFFF'FFFF; }
     std::uint64_t after_container(std::uint64_t i) const { return tape_[i] & 0xFFFF'FFFF; }
 
-    static JsonType root_type(char letter) {
-        switch (letter) {
-            case '{':
-                return JsonType::object;
-            case '[':
-                return JsonType::array;
-            case '"':
-                return JsonType::string;
-            case 't':
-            case 'f':
-                return JsonType::boolean;
-            case 'n':
-                return JsonType::null;
-            default:
-                return JsonType::number;
-        }
-    }
+    // The tape's letters are the first characters of JSON's values; numbers have others.
+    static JsonType root_type(char letter) { return type_of({&letter, 1}); }
 
     std::string_view string_at(std::uint64_t i) const {
         const std::uint8_t* const at = strings_ + payload(i);

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
+#include "base/nearest.h"
 #include "base/time.h"
 
 namespace tarn::event {
@@ -23,30 +23,15 @@ constexpr std::array formats = {Format::json, Format::cloudevents, Format::event
 
 Failure bad(std::string message) { return fail(Code::bad_config, std::move(message)); }
 
-// Edits (insert, delete, replace) between two short names.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), 0u);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0]++;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-        }
-    }
-    return row.back();
-}
-
 template <typename Names>
 Status check_keys(const Json& object, std::string_view where, const Names& known) {
     if (!object.is_object()) return bad(fmt::format("{} must be an object", where));
     for (const auto& [key, value] : object.members()) {
         if (std::ranges::find(known, key) != std::ranges::end(known)) continue;
         const std::string shown = key.substr(0, 64);
-        const auto nearest =
-            std::ranges::min_element(known, {}, [&](std::string_view name) { return distance(shown, name); });
-        return bad(fmt::format("{} has no setting \"{}\": the nearest is \"{}\"", where, shown, *nearest));
+        const std::string nearest = nearest_word(shown, {std::begin(known), std::end(known)});
+        const std::string hint = nearest.empty() ? "" : fmt::format(": the nearest is \"{}\"", nearest);
+        return bad(fmt::format("{} has no setting \"{}\"{}", where, shown, hint));
     }
     return {};
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "replay/nearest.h"
+#include "base/nearest.h"
 #include "replay/plan.h"
 
 namespace tarn::replay {

@@ -7,7 +7,7 @@
 #include <unordered_map>
 
 #include "replay/manifest.h"
-#include "replay/nearest.h"
+#include "base/nearest.h"
 #include "replay/plan_document.h"
 #include "replay/selection.h"
 

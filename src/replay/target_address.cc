@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "replay/nearest.h"
+#include "base/nearest.h"
 #include "replay/targets.h"
 
 namespace tarn::replay {

@@ -1,10 +1,12 @@
 #include "server/config.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <set>
+
+#include "base/nearest.h"
 
 namespace tarn::server {
 namespace {
@@ -50,32 +52,12 @@ const Shape root{Shape::Kind::keys,
                   {"functions", &later},
                   {"subscriptions", &later}}};
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t above = row[j];
-            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-            diagonal = above;
-        }
-    }
-    return row[b.size()];
-}
-
-std::string nearest(const Shape& shape, std::string_view key) {
-    std::string best;
-    std::size_t distance = SIZE_MAX;
-    for (const auto& [name, inner] : shape.keys) {
-        const std::size_t d = edit_distance(key, name);
-        if (d < distance) {
-            distance = d;
-            best = name;
-        }
-    }
-    return best;
+std::string hint(const Shape& shape, std::string_view key) {
+    std::vector<std::string> known;
+    for (const auto& [name, inner] : shape.keys) known.push_back(name);
+    const std::string nearest = nearest_word(key, known);
+    if (!nearest.empty()) return fmt::format("did you mean {}?", nearest);
+    return fmt::format("known here: {}", fmt::join(known, ", "));
 }
 
 class Reader {
@@ -130,8 +112,7 @@ private:
         const auto found =
             std::ranges::find_if(shape.keys, [&](const auto& known) { return known.first == key; });
         if (found == shape.keys.end())
-            return fail_at(node, fmt::format("unknown key {}", path),
-                           fmt::format("did you mean {}?", nearest(shape, key)));
+            return fail_at(node, fmt::format("unknown key {}", path), hint(shape, key));
         if (found->second == &later)
             return fail_at(node, fmt::format("{} cannot be declared yet in this version", path),
                            "remove it; functions and subscriptions come with a later version");

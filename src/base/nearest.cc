@@ -1,11 +1,13 @@
-#include "replay/nearest.h"
+#include "base/nearest.h"
 
 #include <algorithm>
 #include <numeric>
 
-namespace tarn::replay {
+namespace tarn {
+
 namespace {
 
+// Insertions, deletions and replacements, one row of the usual table at a time.
 std::size_t edits_between(std::string_view a, std::string_view b) {
     std::vector<std::size_t> row(b.size() + 1);
     std::iota(row.begin(), row.end(), std::size_t{0});
@@ -13,9 +15,9 @@ std::size_t edits_between(std::string_view a, std::string_view b) {
         std::size_t diagonal = row[0];
         row[0] = i;
         for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
             diagonal = row[j];
-            row[j] = std::min({substituted, row[j] + 1, row[j - 1] + 1});
+            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
         }
     }
     return row[b.size()];
@@ -24,16 +26,17 @@ std::size_t edits_between(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string nearest_word(std::string_view word, const std::vector<std::string>& words) {
-    std::string best;
-    std::size_t best_edits = word.size() / 2 + 1;
+    constexpr std::size_t longest_considered = 200;  // the input may be anything
+    if (word.size() > longest_considered) return {};
+    std::string nearest;
+    std::size_t fewest = word.size() / 3 + 2;
     for (const std::string& candidate : words) {
-        if (candidate.size() > 200 || word.size() > 200) continue;
         const std::size_t edits = edits_between(word, candidate);
-        if (edits >= best_edits) continue;
-        best_edits = edits;
-        best = candidate;
+        if (edits >= fewest) continue;
+        fewest = edits;
+        nearest = candidate;
     }
-    return best;
+    return nearest;
 }
 
-}  // namespace tarn::replay
+}  // namespace tarn

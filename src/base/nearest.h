@@ -7,7 +7,8 @@
 
 namespace tarn {
 
-// The word with the fewest insertions, deletions and replacements, "" when none is close enough to be worth naming.
+// The word with the fewest insertions, deletions and replacements, "" when none is close enough to be worth
+// naming.
 std::string nearest_word(std::string_view word, const std::vector<std::string>& words);
 
 }  // namespace tarn

@@ -2,8 +2,8 @@
 
 #include <fmt/core.h>
 
-#include "catalog/connection.h"
 #include "base/nearest.h"
+#include "catalog/connection.h"
 #include "catalog/schema.h"
 
 namespace tarn::catalog {

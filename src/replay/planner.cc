@@ -6,8 +6,8 @@
 #include <cmath>
 #include <unordered_map>
 
-#include "replay/manifest.h"
 #include "base/nearest.h"
+#include "replay/manifest.h"
 #include "replay/plan_document.h"
 #include "replay/selection.h"
 

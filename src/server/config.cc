@@ -32,14 +32,13 @@ const Shape event_keys{Shape::Kind::keys,
                         {"subject", &anything},
                         {"time", &anything},
                         {"key", &anything}}};
-const Shape limit_keys{Shape::Kind::keys, {{"event_bytes", &anything}}};
 const Shape stream_keys{Shape::Kind::keys,
                         {{"partitions", &anything},
                          {"format", &anything},
                          {"name_pattern", &anything},
                          {"event", &event_keys},
                          {"roll", &roll_keys},
-                         {"limits", &limit_keys}}};
+                         {"max_event_bytes", &anything}}};
 const Shape streams{Shape::Kind::names, {}, &stream_keys};
 const Shape stores{Shape::Kind::names, {}, &store_keys};
 const Shape projections{Shape::Kind::names, {}, &projection_keys};

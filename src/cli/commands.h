@@ -25,5 +25,6 @@ std::vector<Command> job_commands();
 std::vector<Command> config_commands();
 std::vector<Command> operate_commands();
 std::vector<Command> later_commands();
+std::vector<Command> reference_commands();
 
 }  // namespace tarn::cli

@@ -66,10 +66,9 @@ Result<codec::Json> log_to_state() {
     const double begin = now_seconds();
     TARN_TRY(engine->state().catch_up());
     const double seconds = now_seconds() - begin;
-    std::vector<std::string> columns;
-    TARN_ASSIGN(const auto rows,
-                engine->state().query("totals", "SELECT sum(n), count(*) FROM totals", columns));
-    if (rows.at(0).at(0) != std::to_string(events) || rows.at(0).at(1) != "20000")
+    TARN_ASSIGN(const auto totals, engine->state().query("totals", "SELECT sum(n), count(*) FROM totals"));
+    const auto& row = totals.rows.at(0);
+    if (row.at(0).as_uint() != static_cast<std::uint64_t>(events) || row.at(1).as_uint() != 20'000)
         return fail(Code::internal, "the state is wrong");
     codec::Json json = result(events / seconds, "events/s", 60'000);
     json.set("events", events).set("keys", 20'000);

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "cli/interrupt.h"
 #include "net/http_client.h"
 #include "os/process.h"
 #include "os/real_file_system.h"
@@ -24,11 +25,17 @@ public:
         }
         return {};
     }
-    bool receiver_gone() const override { return gone_; }
+    // Asked by what waits: Ctrl-C ends it as a closed connection would.
+    bool receiver_gone() const override {
+        interrupted_ = interrupted_ || interrupted();
+        return gone_ || interrupted_;
+    }
+    bool was_interrupted() const { return interrupted_; }
 
 private:
     const std::function<bool(std::string_view)>& sink_;
     bool gone_ = false;
+    mutable bool interrupted_ = false;
 };
 
 class LocalClient final : public Client {
@@ -56,6 +63,7 @@ public:
         if (response.stream) {
             DirectWriter writer(sink);
             response.stream(writer);
+            if (writer.was_interrupted()) return fail(Code::interrupted, "interrupted by a signal");
         } else if (!response.body.empty()) {
             sink(response.body);
         }
@@ -100,10 +108,11 @@ public:
 
     Status stream(net::Request request, const std::function<bool(std::string_view)>& sink) override {
         bool stopped = false;
-        const auto response = http_.stream(outgoing(std::move(request), 0), [&](std::string_view piece) {
+        const auto take = [&](std::string_view piece) {
             stopped = !sink(piece);
             return !stopped;
-        });
+        };
+        const auto response = http_.stream(outgoing(std::move(request), 0), take, interrupted);
         if (stopped) return {};
         if (!response) return fail(response.error());
         if (response->status >= 300) return fail(net::parse_error_response(response->status, response->body));

@@ -175,12 +175,19 @@ Result<int> put(Context& context) {
     Putter putter(context, *client);
     std::vector<std::string> files = context.arguments.all("FILE");
     if (files.empty()) files.push_back("-");
+    // All are opened first, so that a misspelt name does not leave half of the work done.
+    std::vector<std::unique_ptr<Input>> inputs;
     for (const auto& file : files) {
-        TARN_ASSIGN(const auto input, Input::open(*fs, file));
-        TARN_TRY(context.arguments.flag("--whole") ? putter.put_whole(*input, file)
-                                                   : putter.put_lines(*input, file));
+        TARN_ASSIGN(inputs.emplace_back(), Input::open(*fs, file));
     }
-    context.out.line(putter.total().to_json().dump());
+    Status status;
+    for (std::size_t i = 0; status && i < files.size(); ++i)
+        status = context.arguments.flag("--whole") ? putter.put_whole(*inputs[i], files[i])
+                                                   : putter.put_lines(*inputs[i], files[i]);
+    // What was accepted before a failure is said too: it is on disk.
+    const Total& total = putter.total();
+    if (status || total.accepted + total.quarantined > 0) context.out.line(total.to_json().dump());
+    TARN_TRY(status);
     return 0;
 }
 

@@ -130,16 +130,17 @@ Result<int> query(Context& context) {
     Printer printer(context.out);
     std::string pending;
     Status problem;
-    TARN_TRY(client->stream(std::move(request), [&](std::string_view piece) {
+    const Status streamed = client->stream(std::move(request), [&](std::string_view piece) {
         pending.append(piece);
         std::size_t at = 0;
         for (std::size_t end; problem && (end = pending.find('\n', at)) != std::string::npos; at = end + 1)
             problem = printer.line(std::string_view(pending).substr(at, end - at));
         pending.erase(0, at);
         return problem.has_value() && !interrupted() && !context.out.stdout_broken();
-    }));
-    TARN_TRY(problem);
+    });
     if (interrupted()) return 130;
+    TARN_TRY(streamed);
+    TARN_TRY(problem);
     TARN_TRY(printer.finish());
     return printer.complete() ? 0 : 1;
 }

@@ -1,6 +1,8 @@
 // tarn store: list, show, query, restore, diff, promote, discard, pause, resume.
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "cli/commands.h"
 
 namespace tarn::cli {
@@ -13,7 +15,7 @@ std::string path_of(Context& context) {
 Result<int> list(Context& context) {
     TARN_ASSIGN(Client * client, context.client());
     TARN_ASSIGN(const codec::Json stores, client->get("/v1/stores"));
-    context.out.list(stores, {"name", "kind", "bytes", "feeders", "base", "complete", "paused"});
+    context.out.list(stores, {"store", "kind", "bytes", "feeders", "base", "complete", "paused"});
     return 0;
 }
 
@@ -34,13 +36,18 @@ Result<int> query(Context& context) {
     codec::Json items = codec::Json::array();
     for (const auto& row : answer["rows"].elements()) {
         codec::Json item = codec::Json::object();
-        for (std::size_t i = 0; i < columns.size(); ++i) item.set(columns[i], row.elements()[i]);
+        const auto& values = row.elements();
+        for (std::size_t i = 0; i < std::min(columns.size(), values.size()); ++i)
+            item.set(columns[i], values[i]);
         items.push(std::move(item));
     }
     codec::Json document;
-    document.set("schema_version", 1).set("items", std::move(items)).set("complete", true);
+    const bool complete = answer["complete"].as_bool();
+    document.set("schema_version", 1).set("items", std::move(items)).set("complete", complete);
+    if (!complete) document.set("why", answer["why"]);
     context.out.list(document, columns);
-    return 0;
+    if (!complete) context.out.note(fmt::format("NOT complete: {}", printable(answer["why"].as_string())));
+    return complete ? 0 : 1;
 }
 
 Result<int> restore(Context& context) {

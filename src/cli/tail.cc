@@ -33,7 +33,7 @@ Result<int> tail(Context& context) {
     }
     // The trailer is the last line: everything before it is data.
     std::string pending;
-    TARN_TRY(client->stream(std::move(request), [&](std::string_view piece) {
+    const Status streamed = client->stream(std::move(request), [&](std::string_view piece) {
         pending.append(piece);
         const auto last = pending.rfind('\n', pending.size() < 2 ? 0 : pending.size() - 2);
         if (last != std::string::npos) {
@@ -47,9 +47,10 @@ Result<int> tail(Context& context) {
             pending.clear();
         }
         return !interrupted() && !context.out.stdout_broken();
-    }));
+    });
     context.out.flush();
     if (interrupted()) return 130;
+    TARN_TRY(streamed);
     const auto end = codec::Json::parse(pending);
     if (!end) return 0;
     if (end->has("error")) {

@@ -70,7 +70,10 @@ Result<int> up(Context& context) {
     server::Api api(*engine);
     TARN_ASSIGN(auto server, net::HttpServer::start({.address = address.host, .port = address.port}, api));
     const std::string url = fmt::format("http://{}:{}", address.host, server->port());
-    TARN_TRY(engine->directory().announce(url));
+    // Without the record commands must be told --server; that is no reason not to serve.
+    if (const auto announced = engine->directory().announce(url); !announced)
+        context.out.note(fmt::format("tarn: the owner record could not be written ({}): use --server {}",
+                                     announced.error().message, url));
     engine->start_background();
     context.out.note(fmt::format("tarn {} · data {}{} · {}", version, engine->directory().path(),
                                  engine->directory().is_new() ? " (new)" : "", url));
@@ -83,6 +86,7 @@ Result<int> up(Context& context) {
 
     wait_for_signal();
     context.out.note("stopping: finishing or checkpointing what is under way");
+    engine->stop_answers();  // a query or a follower may have hours to go
     engine->jobs().stop_all();
     server->stop(grace_us);
     api.stop();

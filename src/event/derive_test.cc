@@ -369,7 +369,7 @@ TEST(Shapes, PayloadsGetAnEnvelopeOnOneLine) {
     EXPECT_EQ(read.shape(Shape::payload), payload);
     EXPECT_EQ(
         read.shape(Shape::cloudevents, {.run = "r", .attempt = 1}),
-        R"({"specversion":"1.0","id":"0:41","source":"/tarn/bank","type":"bank","time":"2025-11-20T18:02:11Z","tarnrun":"r","tarnattempt":1,"data":{   "a": [1] }})");
+        R"({"specversion":"1.0","id":"0:41","source":"/tarn/bank","type":"bank","time":"2025-11-20T18:02:11Z","tarndefaulted":true,"tarnrun":"r","tarnattempt":1,"data":{   "a": [1] }})");
     EXPECT_EQ(
         read.shape(Shape::eventbridge),
         R"({"version":"0","id":"0:41","detail-type":"bank","source":"/tarn/bank","account":"","time":"2025-11-20T18:02:11Z","region":"","resources":[],"detail":{   "a": [1] }})");

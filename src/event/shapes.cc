@@ -81,13 +81,17 @@ bool is_standard(std::string_view name) {
            name == "datacontenttype" || name == "dataschema";
 }
 
+// Of Tarn's own attributes only the two flags are for readers; how a payload is kept is nobody's business.
+bool is_shown(std::string_view name) {
+    return !is_internal_attribute(name) || name == "tarndefaulted" || name == "tarnduplicatekeys";
+}
+
 void append_attributes(std::string& out, const Meta& meta, const ShapeExtras& extras) {
     std::string_view name, raw;
     for (scan::Members members(meta.attributes); members.next(name, raw);) {
         if (name == "dataschema") {
             append_raw(out, name, raw);
-        } else if (!is_standard(name) && !is_internal_attribute(name) &&
-                   (extras.run.empty() || !is_extra(name))) {
+        } else if (!is_standard(name) && is_shown(name) && (extras.run.empty() || !is_extra(name))) {
             append_raw(out, name, raw);
         }
     }

@@ -26,9 +26,11 @@ using Sink = std::function<bool(std::string_view)>;
 struct Transfer {
     CURL* handle = nullptr;
     const Sink* sink = nullptr;  // null: the body is kept
+    const std::function<bool()>* stop = nullptr;
     ClientResponse response;
     bool repeatable = false;  // asking twice does no harm
     bool sink_stopped = false;
+    bool stopped = false;
     bool body_too_large = false;
     bool refused_repeat = false;
 
@@ -93,6 +95,12 @@ int before_each_sending(void* data, char*, char*, int, int) {
     if (transfer.repeatable || sent == 0) return CURL_PREREQFUNC_OK;
     transfer.refused_repeat = true;
     return CURL_PREREQFUNC_ABORT;
+}
+
+int on_progress(void* data, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    auto& transfer = *static_cast<Transfer*>(data);
+    transfer.stopped = transfer.stopped || (*transfer.stop)();
+    return transfer.stopped ? 1 : 0;
 }
 
 bool has_line_break(std::string_view text) {
@@ -162,6 +170,10 @@ void set_up_callbacks(Transfer& transfer) {
     ::curl_easy_setopt(transfer.handle, CURLOPT_HEADERDATA, &transfer);
     ::curl_easy_setopt(transfer.handle, CURLOPT_PREREQFUNCTION, before_each_sending);
     ::curl_easy_setopt(transfer.handle, CURLOPT_PREREQDATA, &transfer);
+    if (transfer.stop == nullptr || !*transfer.stop) return;
+    ::curl_easy_setopt(transfer.handle, CURLOPT_NOPROGRESS, 0L);
+    ::curl_easy_setopt(transfer.handle, CURLOPT_XFERINFOFUNCTION, on_progress);
+    ::curl_easy_setopt(transfer.handle, CURLOPT_XFERINFODATA, &transfer);
 }
 
 Error transfer_error(const Transfer& transfer, const ClientRequest& request, CURLcode code,
@@ -176,6 +188,8 @@ Error transfer_error(const Transfer& transfer, const ClientRequest& request, CUR
         error.kind = ErrorKind::outcome_unknown;
         return error;
     }
+    if (transfer.stopped)
+        return make_error(Code::interrupted, fmt::format("{} {}: stopped", request.method, request.url));
     if (transfer.refused_repeat)
         return make_error(Code::no_answer, fmt::format("{} {}: the connection broke before an answer came",
                                                        request.method, request.url));
@@ -187,7 +201,8 @@ Error transfer_error(const Transfer& transfer, const ClientRequest& request, CUR
     return make_error(Code::cannot_connect, what);
 }
 
-Result<ClientResponse> perform(CURL* handle, const ClientRequest& request, const Sink* sink) {
+Result<ClientResponse> perform(CURL* handle, const ClientRequest& request, const Sink* sink,
+                               const std::function<bool()>* stop) {
     if (request.method.empty() || has_line_break(request.method) ||
         request.method.find(' ') != std::string::npos)
         return fail(Code::http_malformed, "the method of a request is not a token");
@@ -196,6 +211,7 @@ Result<ClientResponse> perform(CURL* handle, const ClientRequest& request, const
     Transfer transfer;
     transfer.handle = handle;
     transfer.sink = sink;
+    transfer.stop = stop;
     transfer.repeatable = request.method == "GET" || request.method == "HEAD";
 
     char details[CURL_ERROR_SIZE] = "";
@@ -229,12 +245,13 @@ HttpClient::HttpClient() {
 HttpClient::~HttpClient() { ::curl_easy_cleanup(handle_); }
 
 Result<ClientResponse> HttpClient::send(const ClientRequest& request) {
-    return perform(handle_, request, nullptr);
+    return perform(handle_, request, nullptr, nullptr);
 }
 
 Result<ClientResponse> HttpClient::stream(const ClientRequest& request,
-                                          const std::function<bool(std::string_view)>& sink) {
-    return perform(handle_, request, &sink);
+                                          const std::function<bool(std::string_view)>& sink,
+                                          const std::function<bool()>& stop) {
+    return perform(handle_, request, &sink, &stop);
 }
 
 }  // namespace tarn::net

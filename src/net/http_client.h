@@ -33,8 +33,11 @@ public:
     Result<ClientResponse> send(const ClientRequest& request);
     // Body bytes go to `sink` as they come; returning false stops. The response's body stays empty for status
     // 200.
+    // `stop` is asked about once a second, also while nothing comes: true ends the transfer with
+    // `interrupted`.
     Result<ClientResponse> stream(const ClientRequest& request,
-                                  const std::function<bool(std::string_view)>& sink);
+                                  const std::function<bool(std::string_view)>& sink,
+                                  const std::function<bool()>& stop = {});
 
 private:
     void* handle_;

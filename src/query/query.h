@@ -19,6 +19,8 @@ struct QueryLimits {
     std::int64_t timeout_us = 300'000'000;
     std::uint64_t memory_bytes = 2ull << 30;
     std::uint64_t max_bytes = 0;  // refuse to read more stored bytes than this; 0 = no limit
+    // Asked again and again while the worker is at work: true ends the query with `interrupted`.
+    std::function<bool()> cancelled = {};
 };
 
 struct QueryColumn {
@@ -52,6 +54,8 @@ public:
     virtual ~QueryService() = default;
     virtual Result<QuerySummary> run(const std::string& sql, const QueryLimits& limits,
                                      const QuerySink& sink) = 0;
+    // Running queries and later ones end with `interrupted`: nobody waits for them at shutdown.
+    virtual void stop() {}
 };
 
 // The body of `tarn __query-worker`: one request on stdin, the answer on stdout. Returns the exit code.

@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <set>
 
@@ -14,6 +16,7 @@ namespace tarn::query {
 namespace {
 
 constexpr std::size_t damage_shown = 3;
+constexpr std::int64_t poll_us = 50'000;  // how often a query looks whether it is still wanted
 
 // The directory of a local object store, from where it says an object would be.
 std::string root_of(objects::ObjectStore& store) {
@@ -34,6 +37,14 @@ std::string why_text(const std::vector<std::string>& damage) {
 std::uint64_t stored_bytes(const std::vector<catalog::ObjectInfo>& objects) {
     std::uint64_t bytes = 0;
     for (const auto& object : objects) bytes += object.bytes;
+    return bytes;
+}
+
+// What is not rolled yet is read from the log: its segments hold other streams' events as well, and those are
+// read over.
+std::uint64_t log_bytes(const log::Tail& tail) {
+    std::uint64_t bytes = 0;
+    for (const auto& extent : tail.extents) bytes += extent.end - extent.begin;
     return bytes;
 }
 
@@ -58,9 +69,11 @@ Error death_of(os::Process& worker, const QueryLimits& limits) {
 // One query's talk with its worker.
 class Conversation {
 public:
-    Conversation(os::Process& worker, os::Clock& clock, const QueryLimits& limits, const QuerySink& sink)
+    Conversation(os::Process& worker, os::Clock& clock, const QueryLimits& limits, const QuerySink& sink,
+                 const std::atomic<bool>& stopping)
         : worker_(worker),
           clock_(clock),
+          stopping_(stopping),
           limits_(limits),
           sink_(sink),
           deadline_us_(clock.monotonic_us() + limits.timeout_us) {}
@@ -84,11 +97,19 @@ private:
     }
 
     Result<std::string> read() {
-        const std::int64_t left_us = deadline_us_ - clock_.monotonic_us();
-        if (left_us <= 0) return too_slow();
-        auto bytes = worker_.read_stdout(left_us);
-        if (!bytes && bytes.error().code == Code::query_timeout) return too_slow();
-        return bytes;
+        while (true) {
+            if (stopping_) return cancelled("the server is stopping");
+            if (limits_.cancelled && limits_.cancelled()) return cancelled("the query was cancelled");
+            const std::int64_t left_us = deadline_us_ - clock_.monotonic_us();
+            if (left_us <= 0) return too_slow();
+            auto bytes = worker_.read_stdout(std::min(left_us, poll_us));
+            if (bytes || bytes.error().code != Code::query_timeout) return bytes;
+        }
+    }
+
+    Failure cancelled(std::string why) {
+        worker_.kill();
+        return fail(Code::interrupted, std::move(why));
     }
 
     Status take_frames() {
@@ -141,6 +162,7 @@ private:
 
     os::Process& worker_;
     os::Clock& clock_;
+    const std::atomic<bool>& stopping_;
     const QueryLimits& limits_;
     const QuerySink& sink_;
     const std::int64_t deadline_us_;
@@ -160,10 +182,12 @@ public:
         const std::int64_t began_us = clock_->monotonic_us();
         TARN_ASSIGN(const WorkerRequest request, make_request(sql, limits));
         TARN_ASSIGN(const auto worker, send(request));
-        TARN_ASSIGN(QuerySummary summary, Conversation(*worker, *clock_, limits, sink).listen());
+        TARN_ASSIGN(QuerySummary summary, Conversation(*worker, *clock_, limits, sink, stopping_).listen());
         summary.duration_us = clock_->monotonic_us() - began_us;
         return summary;
     }
+
+    void stop() override { stopping_ = true; }
 
 private:
     // The views pin what they need of the log: the request must live until the worker is done.
@@ -192,7 +216,8 @@ private:
         if (limits.max_bytes == 0) return {};
         std::uint64_t bytes = 0;
         for (const auto& view : request.views)
-            bytes += stored_bytes(view.objects) + (quarantine ? stored_bytes(view.quarantine_objects) : 0);
+            bytes += stored_bytes(view.objects) + log_bytes(view.tail) +
+                     (quarantine ? stored_bytes(view.quarantine_objects) : 0);
         if (bytes <= limits.max_bytes) return {};
         return fail(Code::query_bytes,
                     fmt::format("the query would read up to {} of stored events, and {} are allowed",
@@ -216,6 +241,7 @@ private:
     lake::Lake& lake_;
     catalog::Catalog& catalog_;
     const std::unique_ptr<os::Clock> clock_ = os::make_real_clock();
+    std::atomic<bool> stopping_ = false;
     WorkerPool pool_;
 };
 

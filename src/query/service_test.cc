@@ -94,6 +94,7 @@ TEST_P(ServiceTest, AnAnswerIsNotMixedWithWhatTheEnginePrints) {
 
 TEST_P(ServiceTest, MaxBytesIsCheckedBeforeAnythingIsRead) {
     lake.put("bank", {"{\"n\":1}"});
+    EXPECT_EQ(refusal("SELECT * FROM bank.events", {.max_bytes = 1}).code, Code::query_bytes);
     lake.roll("bank");
     EXPECT_EQ(refusal("SELECT * FROM bank.events", {.max_bytes = 1}).code, Code::query_bytes);
     EXPECT_TRUE(run("SELECT 1", {.max_bytes = 1}));
@@ -106,6 +107,19 @@ TEST_P(ServiceTest, TheSinkCanEndAQuery) {
                      {{}, [](const auto&) { return Status(fail(Code::interrupted, "gone")); }});
     ASSERT_FALSE(summary);
     EXPECT_EQ(summary.error().code, Code::interrupted);
+}
+
+TEST_P(ServiceTest, ACancelledQueryEnds) {
+    int asked = 0;
+    const Error error =
+        refusal("SELECT count(*) FROM range(100000000000)", {.cancelled = [&asked] { return ++asked > 2; }});
+    EXPECT_EQ(error.code, Code::interrupted);
+    EXPECT_TRUE(run("SELECT 1"));
+}
+
+TEST_P(ServiceTest, AStoppedServiceEndsItsQueries) {
+    service->stop();
+    EXPECT_EQ(refusal("SELECT 1").code, Code::interrupted);
 }
 
 TEST_P(ServiceTest, AllStreamsAreThereForWhoListsThem) {

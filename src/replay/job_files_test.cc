@@ -27,7 +27,7 @@ std::string hex(std::string_view bytes) {
 }
 
 ManifestSummary write_manifest(os::FileSystem& fs, std::uint64_t entries) {
-    auto writer = ManifestWriter::create(fs, "/job/manifest.bin");
+    auto writer = ManifestWriter::create(fs, "/job/manifest.bin", "/job/manifest.bin.part");
     for (std::uint64_t n = 0; n < entries; ++n) EXPECT_TRUE((*writer)->add(entry_number(n)));
     return *(*writer)->finish();
 }

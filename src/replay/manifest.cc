@@ -80,9 +80,10 @@ Status read_exactly(const os::File& file, std::uint64_t at, std::size_t bytes, s
 
 }  // namespace
 
-Result<std::unique_ptr<ManifestWriter>> ManifestWriter::create(os::FileSystem& fs, const std::string& path) {
-    std::unique_ptr<ManifestWriter> writer(new ManifestWriter(fs, path));
-    TARN_ASSIGN(writer->file_, fs.open(path + ".part", os::OpenMode::create));
+Result<std::unique_ptr<ManifestWriter>> ManifestWriter::create(os::FileSystem& fs, const std::string& path,
+                                                               const std::string& part) {
+    std::unique_ptr<ManifestWriter> writer(new ManifestWriter(fs, path, part));
+    TARN_ASSIGN(writer->file_, fs.open(part, os::OpenMode::create));
     TARN_TRY(writer->file_->truncate(0));
     TARN_TRY(writer->append(make_header()));
     return writer;
@@ -123,7 +124,8 @@ Result<ManifestSummary> ManifestWriter::finish() {
     TARN_TRY(file_->write_at(at_, trailer));
     TARN_TRY(file_->sync());
     file_.reset();
-    TARN_TRY(fs_.rename(path_ + ".part", path_));
+    TARN_TRY(fs_.make_directories(os::parent_of(path_)));
+    TARN_TRY(fs_.rename(part_, path_));
     TARN_TRY(fs_.sync_directory(os::parent_of(path_)));
     return summary;
 }

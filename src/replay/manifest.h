@@ -26,18 +26,21 @@ struct ManifestSummary {
 // Not thread-safe. `fs` must outlive it. Until finish() succeeds nothing stands under `path`.
 class ManifestWriter {
 public:
-    static Result<std::unique_ptr<ManifestWriter>> create(os::FileSystem& fs, const std::string& path);
+    // Until it is sealed it stands at `part`, which may be in another directory of the same disk.
+    static Result<std::unique_ptr<ManifestWriter>> create(os::FileSystem& fs, const std::string& path,
+                                                          const std::string& part);
     Status add(const ManifestEntry& entry);
-    // Seals the file and makes it durable under its name.
+    // Seals the file and makes it durable under its name; makes the directory when there is none.
     Result<ManifestSummary> finish();
 
 private:
-    ManifestWriter(os::FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)) {}
+    ManifestWriter(os::FileSystem& fs, std::string path, std::string part)
+        : fs_(fs), path_(std::move(path)), part_(std::move(part)) {}
     Status append(std::string_view bytes);
     Status write_block();
 
     os::FileSystem& fs_;
-    std::string path_;
+    std::string path_, part_;
     std::unique_ptr<os::File> file_;
     codec::Sha256 sha256_;
     std::string records_;

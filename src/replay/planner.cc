@@ -327,7 +327,7 @@ Json risks_json(const PlanRequest& request, const Destination& to, const Selecti
         if (coverage["missing"].as_uint() > 0)
             risks.add(
                 fmt::format("partial: {} events after the base are not selected. Differences are to be "
-                            "expected; promote needs --patch",
+                            "expected; promote is refused",
                             format_count(coverage["missing"].as_uint())));
         if (!to.feeds_whole_store)
             risks.add(fmt::format("partial: store {} is fed by other projections too", to.store));
@@ -436,13 +436,14 @@ Result<Json> make_plan(Replay::Parts& parts, const PlanRequest& request) {
     TARN_ASSIGN(const std::uint64_t number, parts.catalog.next_number("plan"));
     const std::string id = fmt::format("pl-{}", number);
     const std::string manifest_path = job_file(parts, id, "manifest.bin");
-    TARN_TRY(parts.fs.make_directories(os::parent_of(manifest_path)));
-    TARN_ASSIGN(const auto manifest, ManifestWriter::create(parts.fs, manifest_path));
+    // The plan's own directory is made when the manifest is sealed: a refused plan leaves nothing.
+    const std::string part_path = os::join(parts.directory, id + ".manifest.part");
+    TARN_ASSIGN(const auto manifest, ManifestWriter::create(parts.fs, manifest_path, part_path));
     Tally tally(*manifest, delivered);
     const auto counts =
         scan_selection(parts, selection, [&tally](const Selected& selected) { return tally.add(selected); });
     if (!counts || counts->selected == 0)
-        (void)parts.fs.remove(manifest_path + ".part");  // left over, it would only take space
+        (void)parts.fs.remove(part_path);  // left over, it would only take space
     if (!counts) return fail(counts.error());
     if (counts->selected == 0) return nothing_selected(parts, request, selection);
     TARN_ASSIGN(const ManifestSummary sealed, manifest->finish());

@@ -226,8 +226,8 @@ public:
         if (found == stores_.end()) return fail(Code::unknown_store, fmt::format("no store {}", name));
         return info_of(found->first, found->second);
     }
-    Result<std::vector<std::vector<std::optional<std::string>>>> query(std::string_view, const std::string&,
-                                                                       std::vector<std::string>&) override {
+    Result<state::QueryAnswer> query(std::string_view, const std::string&,
+                                     const state::QueryLimits&) override {
         return fail(Code::not_built, "not in the fake");
     }
     Result<std::uint64_t> catch_up() override { return 0; }

@@ -122,6 +122,8 @@ TEST_F(ReplayTest, no_selection_and_nothing_selected_are_errors) {
     EXPECT_EQ(exit_code(error.kind), 10);
     EXPECT_EQ(error.message, "nothing is selected: no event of stream bank has type \"deposti\"");
     EXPECT_EQ(error.excerpt, "types there are: deposit (nearest), withdrawal");
+    const auto left = world.fs->list("/data/jobs");
+    EXPECT_TRUE(!left || left->empty()) << left->front().name;
 }
 
 TEST_F(ReplayTest, bad_requests_are_refused_by_name) {

@@ -193,7 +193,14 @@ std::string frozen_plan(const Json& report, const Json& plan) {
     return section("The plan as frozen", body + "<h3>Events by type</h3>\n" + by_type(report));
 }
 
-std::string what_next(const Json& report) {
+// A target that keeps what earlier runs delivered skips it in another run, unless the plan says --again.
+bool skips_what_it_had(const Json& plan) {
+    const std::string& target = plan["target"].as_string();
+    return !plan["again"].as_bool() && plan["into"].is_null() && !target.starts_with("null:") &&
+           !target.starts_with("file:");
+}
+
+std::string what_next(const Json& report, const Json& plan) {
     const std::string run = report["run"].as_string();
     std::string list = "<ul>\n";
     const auto add = [&list](std::string_view why, const std::string& text) {
@@ -201,7 +208,16 @@ std::string what_next(const Json& report) {
     };
     if (report["counts"]["remaining"].as_uint() > 0 && report["state"].as_string() != "cancelled")
         add("go on", "tarn replay resume " + run);
-    add("the same selection again", "tarn replay run " + report["plan"].as_string());
+    const std::string repeat = "tarn replay run " + report["plan"].as_string();
+    const std::string& target = plan["target"].as_string();
+    if (!skips_what_it_had(plan))
+        add("the same selection again", repeat);
+    else
+        add("what the target has not had yet (what it had is skipped)", repeat);
+    if (skips_what_it_had(plan) &&
+        !target.starts_with("projection:"))  // a store never applies an event twice
+        add("all of the same selection again: plan it with --again, then run that plan",
+            fmt::format("tarn replay plan {} … --to {} --again", plan["stream"].as_string(), target));
     add("what happened to each event", "tarn replay ledger " + run);
     if (!report["into"].is_null()) {
         add("take the copy over", "tarn store promote " + report["into"].as_string());
@@ -224,7 +240,7 @@ std::string render_html(const Json& report, const Json& plan) {
         fmt::format("<title>{} · {}</title>\n<style>{}</style></head><body>\n",
                     escape_html(report["run"].as_string()), escape_html(report["name"].as_string()), style);
     page += headline(report) + failures(report) + counts(report) + throughput(report) + verification(report) +
-            frozen_plan(report, plan) + what_next(report);
+            frozen_plan(report, plan) + what_next(report, plan);
     return page + "</body></html>\n";
 }
 

@@ -55,7 +55,7 @@ TEST(PlanText, says_what_was_decided) {
         "s\n"
         "  into     accounts@fix, starting as the store was at sn-0031; live accounts is not touched\n"
         "  covers   partial: 4,800 events after sn-0031 are not selected. Differences are to be expected; "
-        "promote needs --patch\n"
+        "promote is refused\n"
         "  risks    ! be careful\n"
         "  digest   sha256:5b0e\n"
         "\n"
@@ -77,6 +77,27 @@ TEST(ReportText, control_characters_of_events_do_not_reach_the_terminal) {
     report.set("name", "\x1b[2J");
     EXPECT_EQ(render_text(report, false).find('\x1b'), std::string::npos);
     EXPECT_NE(render_text(report, true).find('\x1b'), std::string::npos);
+}
+
+TEST(ReportText, tells_what_the_verification_came_to) {
+    Json report = finished_report();
+    EXPECT_EQ(render_text(report, false).find("verified"), std::string::npos);
+    report.set(
+        "verify",
+        parse(
+            R"({"checked":true,"checks":[{"name":"counts","ok":true,"detail":"all"}],"differences":[],"equal":true})"));
+    EXPECT_NE(render_text(report, false).find("  verified: equal · 1 checks\n"), std::string::npos);
+    report.set("verify", parse(R"({"checked":true,"compared_with":"snapshot:sn-1","equal":false,
+        "checks":[{"name":"counts","ok":true,"detail":"all"},{"name":"state","ok":false,"detail":"5 differ"}],"differences_total":5,
+        "differences":[{"table":"t","key":"1","column":"c","before":"1","after":"2","events":[]},{"table":"t","key":"2","column":"c","before":"1","after":"2","events":[]},
+        {"table":"t","key":"3","column":"c","before":"1","after":"2","events":[]},{"table":"t","key":"4","column":"c","before":"1","after":"2","events":[]}]})"));
+    const std::string text = render_text(report, false);
+    EXPECT_NE(text.find("  verified: NOT equal · 2 checks · against snapshot:sn-1\n"
+                        "    state      5 differ  NOT OK\n"
+                        "    t 1  c  1 → 2\n    t 2  c  1 → 2\n    t 3  c  1 → 2\n"
+                        "    2 more: tarn report rn-20 -o json\n"),
+              std::string::npos)
+        << text;
 }
 
 TEST(VerifyText, lists_checks_and_differences) {
@@ -110,6 +131,19 @@ TEST(Html, has_its_parts_in_their_order) {
         ASSERT_NE(found, std::string::npos) << part;
         at = found;
     }
+}
+
+TEST(Html, says_how_to_repeat_so_that_it_is_true) {
+    Json plan = a_plan();
+    EXPECT_NE(
+        render_html(finished_report(), plan).find("the same selection again: <code>tarn replay run pl-7<"),
+        std::string::npos);
+    plan.set("into", nullptr).set("target", "stream:copy");
+    const std::string page = render_html(finished_report(), plan);
+    EXPECT_EQ(page.find("<li>the same selection again"), std::string::npos);
+    EXPECT_NE(page.find("tarn replay plan bank … --to stream:copy --again"), std::string::npos);
+    plan.set("again", true);
+    EXPECT_NE(render_html(finished_report(), plan).find("<li>the same selection again"), std::string::npos);
 }
 
 TEST(Verdict, follows_counts_and_verification) {

@@ -15,6 +15,7 @@ using codec::Json;
 constexpr std::size_t shown_types = 5;
 constexpr std::size_t shown_keys = 3;
 constexpr std::size_t shown_differences = 20;
+constexpr std::size_t summed_up_differences = 3;
 
 class Paint {
 public:
@@ -109,7 +110,7 @@ std::string covers_text(const Json& coverage) {
         return "complete: every event after the base that the store is fed with. The copy may be compared as "
                "equal, and promoted";
     return fmt::format(
-        "partial: {} events after {} are not selected. Differences are to be expected; promote needs --patch",
+        "partial: {} events after {} are not selected. Differences are to be expected; promote is refused",
         count(coverage["missing"]), coverage["base"].as_string());
 }
 
@@ -132,6 +133,37 @@ std::string difference_text(const Json& difference) {
         text += "   after " + printable(difference["events"].elements().front().as_string());
     if (difference["events"].size() > 1) text += fmt::format(" and {} more", difference["events"].size() - 1);
     return text + "\n";
+}
+
+// `rest`: where those are that have no place here.
+std::string differences_text(const Json& verification, std::size_t shown, std::string_view indent,
+                             std::string_view rest) {
+    std::string text;
+    const auto& differences = verification["differences"].elements();
+    for (std::size_t i = 0; i < std::min(differences.size(), shown); ++i)
+        text += std::string(indent) + difference_text(differences[i]);
+    const std::uint64_t all =
+        std::max<std::uint64_t>(differences.size(), verification["differences_total"].as_uint());
+    if (all > shown) text += fmt::format("{}  {} more: {}\n", indent, format_count(all - shown), rest);
+    return text;
+}
+
+// What the last verification came to, in short: whether it is equal, the checks that did not hold and the
+// first differences.
+std::string verified_text(const Json& report, const Paint& paint) {
+    const Json& verify = report["verify"];
+    if (!has_been_verified(verify)) return "";
+    const std::string against = verify["compared_with"].as_string();
+    std::string text =
+        fmt::format("  verified: {} · {} checks{}\n",
+                    is_verified_equal(verify) ? paint.green("equal") : paint.red("NOT equal"),
+                    verify["checks"].size(), against.empty() ? "" : " · against " + printable(against));
+    for (const Json& check : verify["checks"].elements())
+        if (!check["ok"].as_bool())
+            text += fmt::format("    {:<10} {}  {}\n", check["name"].as_string(),
+                                printable(check["detail"].as_string()), paint.red("NOT OK"));
+    return text + differences_text(verify, summed_up_differences, "  ",
+                                   fmt::format("tarn report {} -o json", report["run"].as_string()));
 }
 
 }  // namespace
@@ -203,6 +235,7 @@ std::string render_text(const Json& report, bool colour) {
             "  what was sent {} what was selected ({})\n",
             report["hashes"]["sent"].as_string() == selected ? "equals" : paint.red("DIFFERS FROM"),
             selected.substr(0, 19));
+    out += verified_text(report, paint);
     if (state == "interrupted")
         return out +
                fmt::format("  what was acknowledged will not be sent again\n  tarn replay resume {}\n", run);
@@ -216,12 +249,7 @@ std::string render_verify_text(const Json& verification, bool colour) {
         out += fmt::format("{:<10} {:<90} {}\n", check["name"].as_string(),
                            printable(check["detail"].as_string()),
                            check["ok"].as_bool() ? paint.green("ok") : paint.red("NOT OK"));
-    const auto& differences = verification["differences"].elements();
-    for (std::size_t i = 0; i < std::min(differences.size(), shown_differences); ++i)
-        out += difference_text(differences[i]);
-    if (differences.size() > shown_differences)
-        out += fmt::format("  {} more: -o json lists them\n",
-                           format_count(differences.size() - shown_differences));
+    out += differences_text(verification, shown_differences, "", "-o json lists them");
     if (!verification["complete"].as_bool(true))
         out += "  the list of differences is cut: see tarn store diff\n";
     return out + (verification["equal"].as_bool() ? paint.green("equal") : paint.red("not equal")) + "\n";

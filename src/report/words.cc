@@ -2,16 +2,31 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/time.h"
 
 namespace tarn::report {
-namespace {
 
 using codec::Json;
 
 bool has_been_verified(const Json& verify) { return verify["checked"].as_bool() || verify.has("equal"); }
 bool is_verified_equal(const Json& verify) {
     return has_been_verified(verify) && verify["equal"].as_bool(true) && verify["differences"].size() == 0;
+}
+
+namespace {
+
+// "check counts", "checks counts and target"
+std::string failed_checks(const Json& verify) {
+    std::string names;
+    std::size_t count = 0;
+    for (const Json& check : verify["checks"].elements()) {
+        if (check["ok"].as_bool()) continue;
+        names += (count++ == 0 ? "" : ", ") + check["name"].as_string();
+    }
+    if (count == 0) return "a check";
+    return (count == 1 ? "check " : "checks ") + names;
 }
 
 }  // namespace
@@ -31,9 +46,11 @@ std::string reason_of(const Json& report) {
     const Json& counts = report["counts"];
     const Json& verify = report["verify"];
     if (has_been_verified(verify) && !is_verified_equal(verify))
-        return verify["differences"].size() > 0 ? fmt::format("verification found {} differences",
-                                                              format_count(verify["differences"].size()))
-                                                : "a check of the verification did not hold";
+        return verify["differences"].size() > 0
+                   ? fmt::format("verification found {} differences",
+                                 format_count(std::max<std::uint64_t>(verify["differences_total"].as_uint(),
+                                                                      verify["differences"].size())))
+                   : failed_checks(verify) + " of the verification did not hold";
     if (report["state"].as_string() == "failed")
         return fmt::format("it stopped: {}", report["error"]["message"].as_string().empty()
                                                  ? "an event failed"

@@ -10,6 +10,8 @@ namespace tarn::report {
 
 enum class Verdict { right, doubtful, wrong };  // green, amber, red
 
+bool has_been_verified(const codec::Json& verify);
+bool is_verified_equal(const codec::Json& verify);  // no difference, and every check held
 // Whether the run is right, judged from its counts, state and verification.
 Verdict verdict_of(const codec::Json& report);
 // "it is right: …", the reason in half a sentence.

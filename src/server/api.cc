@@ -1,8 +1,11 @@
 #include "server/api.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+
+#include "base/nearest.h"
 
 namespace tarn::server {
 namespace {
@@ -53,11 +56,31 @@ Status check_origin(const net::Request& request) {
     return fail(Code::foreign_host, fmt::format("Origin {} is not a local one", origin->substr(0, 200)));
 }
 
-Result<codec::Json> Call::json() const {
+namespace {
+
+Status check_known(std::string_view what, const std::string& name, const std::vector<std::string>& known) {
+    if (std::ranges::find(known, name) != known.end()) return {};
+    const std::string nearest = nearest_word(name, known);
+    return fail(Code::bad_usage, fmt::format("unknown {} \"{}\"", what, name.substr(0, 64)),
+                {.next = nearest.empty()
+                             ? fmt::format("known here: {}",
+                                           known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")))
+                             : fmt::format("did you mean {}?", nearest)});
+}
+
+}  // namespace
+
+Result<codec::Json> Call::json(const std::vector<std::string>& known) const {
     if (request.body.empty()) return codec::Json::object();
     TARN_ASSIGN(codec::Json json, codec::Json::parse(request.body));
     if (!json.is_object()) return fail(Code::bad_usage, "the request's body must be a JSON object");
+    for (const auto& [name, value] : json.members()) TARN_TRY(check_known("member", name, known));
     return json;
+}
+
+Status Call::parameters(const std::vector<std::string>& known) const {
+    for (const auto& [name, value] : request.query) TARN_TRY(check_known("parameter", name, known));
+    return {};
 }
 
 Result<std::uint64_t> Call::number(std::string_view name, std::uint64_t otherwise) const {

@@ -31,8 +31,11 @@ struct Call {
     net::Request request;
     std::vector<std::string> arguments;
 
-    // The body as JSON; an empty body is an empty object.
-    Result<codec::Json> json() const;
+    // The body as a JSON object with these members at most; an empty body is an empty object. A misspelt
+    // member must not be dropped: what it was meant to limit would then be done without the limit.
+    Result<codec::Json> json(const std::vector<std::string>& known) const;
+    // bad_usage when a query parameter is none of these.
+    Status parameters(const std::vector<std::string>& known) const;
     Result<std::uint64_t> number(std::string_view parameter, std::uint64_t otherwise) const;
 };
 

@@ -21,8 +21,10 @@ codec::Json import_json(const capture::ImportCounts& counts) {
 }
 
 Result<net::Response> create_import(Call& call) {
-    TARN_ASSIGN(const codec::Json body, call.json());
-    TARN_ASSIGN(const auto request, capture::ImportRequest::from_json(body));
+    TARN_ASSIGN(const codec::Json body,
+                codec::Json::parse(call.request.body.empty() ? "{}" : call.request.body));
+    TARN_ASSIGN(const auto request,
+                capture::ImportRequest::from_json(body));  // refuses what it does not know
     TARN_TRY(call.engine.catalog().stream(request.stream));
     Engine& engine = call.engine;
     auto job = engine.jobs().start(
@@ -64,7 +66,7 @@ Result<net::Response> cancel_job(Call& call) {
 
 // Body: {"text": the file, "name": its name, "apply": bool}
 Result<net::Response> apply(Call& call) {
-    TARN_ASSIGN(const codec::Json body, call.json());
+    TARN_ASSIGN(const codec::Json body, call.json({"text", "name", "apply"}));
     TARN_ASSIGN(const codec::Json config, parse_config(body["text"].as_string(), body["name"].as_string()));
     TARN_ASSIGN(const auto changes, apply_config(call.engine, config, body["apply"].as_bool()));
     codec::Json items = codec::Json::array();
@@ -101,6 +103,7 @@ Status for_each_quarantined(Engine& engine, StreamId stream,
 }
 
 Result<net::Response> list_quarantine(Call& call) {
+    TARN_TRY(call.parameters({"stream", "limit"}));
     const auto wanted = call.request.parameter("stream");
     TARN_ASSIGN(const std::uint64_t limit, call.number("limit", 1000));
     TARN_ASSIGN(const auto streams, call.engine.catalog().streams());
@@ -188,6 +191,11 @@ Result<net::Response> health(Call&) {
 
 Result<net::Response> ready(Call& call) {
     if (const auto poisoned = call.engine.log().poisoned()) return fail(*poisoned);
+    TARN_ASSIGN(const auto space, call.engine.fs().space(call.engine.directory().path()));
+    if (space.free_bytes < log::LogOptions().low_water_bytes)
+        return fail(Code::disk_full,
+                    fmt::format("{} are free: capture is refused", format_bytes(space.free_bytes)),
+                    {.next = "free disk space; capture goes on by itself"});
     return health(call);
 }
 

@@ -1,6 +1,12 @@
 // POST /v1/query: the answer is NDJSON: {"columns":[…]}, one JSON array a row, {"end":{…}} or {"error":{…}}
-// last.
+// last. A query that fails before its answer is under way is answered with the error and its status;
+// after two seconds it is under way.
 #include <fmt/core.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "server/api.h"
 
@@ -64,42 +70,125 @@ std::string end_line(const query::QuerySummary& summary) {
     return line.dump() + "\n";
 }
 
-void answer(Engine& engine, const std::string& sql, const query::QueryLimits& limits, net::BodyWriter& out) {
-    std::string buffer;
-    std::vector<query::QueryColumn> columns;
-    const query::QuerySink sink{[&](const std::vector<query::QueryColumn>& given) -> Status {
-                                    columns = given;
-                                    buffer += columns_line(given);
-                                    return {};
-                                },
-                                [&](const std::vector<std::optional<std::string>>& row) -> Status {
-                                    append_row(buffer, columns, row);
-                                    if (buffer.size() < 64 * 1024) return {};
-                                    Status written = out.write(buffer);
-                                    buffer.clear();
-                                    return written;
-                                }};
-    const auto summary = engine.query().run(sql, limits, sink);
-    if (summary) {
-        buffer += end_line(*summary);
-    } else {
-        codec::Json line;
-        line.set("error", error_json(summary.error()));
-        buffer += line.dump() + "\n";
+constexpr std::size_t piece_bytes = 64 * 1024;
+constexpr std::size_t max_waiting_bytes = 1 << 20;
+constexpr auto poll_time = std::chrono::milliseconds(50);
+
+// A query on a thread of its own (its worker dies with the thread that started it), and what it has answered
+// and nobody has taken yet. Bounded: a query faster than its receiver waits. The destructor ends the query.
+class RunningQuery {
+public:
+    RunningQuery(Engine& engine, std::string sql, query::QueryLimits limits)
+        : engine_(engine), sql_(std::move(sql)), limits_(std::move(limits)) {
+        limits_.cancelled = [this] { return cancelled_.load(); };
+        thread_ = std::thread([this] { run(); });
     }
-    (void)out.write(buffer);  // a receiver that has gone needs no answer
-}
+    ~RunningQuery() {
+        cancelled_ = true;
+        changed_.notify_all();
+        thread_.join();
+    }
+    RunningQuery(const RunningQuery&) = delete;
+    RunningQuery& operator=(const RunningQuery&) = delete;
+
+    // Waits, for a while, until the status of the answer can be told: the query has ended or has answered
+    // much. Not for ever: only while its answer streams does a receiver's leaving show.
+    void wait_for_outcome() {
+        constexpr auto patience = std::chrono::seconds(2);
+        std::unique_lock lock(mutex_);
+        changed_.wait_for(lock, patience, [this] { return done_ || waiting_.size() >= piece_bytes; });
+    }
+
+    // The whole answer, when there is one already; an error when nothing of the answer was given away.
+    std::optional<Result<std::string>> whole() {
+        const std::lock_guard lock(mutex_);
+        if (!done_) return std::nullopt;
+        if (error_) return Result<std::string>(fail(*error_));
+        return Result<std::string>(std::move(waiting_));
+    }
+
+    void stream(net::BodyWriter& out) {
+        while (!out.receiver_gone()) {
+            std::unique_lock lock(mutex_);
+            changed_.wait_for(lock, poll_time, [this] { return done_ || !waiting_.empty(); });
+            const std::string bytes = std::exchange(waiting_, {});
+            const bool last = done_;
+            lock.unlock();
+            changed_.notify_all();
+            if (!bytes.empty() && !out.write(bytes)) break;
+            if (!last) continue;
+            if (error_) (void)out.write(error_line(*error_));
+            return;
+        }
+        cancelled_ = true;
+    }
+
+private:
+    static std::string error_line(const Error& error) {
+        codec::Json line;
+        line.set("error", error_json(error));
+        return line.dump() + "\n";
+    }
+
+    void run() {
+        std::string buffer;
+        std::vector<query::QueryColumn> columns;
+        const query::QuerySink sink{[&](const std::vector<query::QueryColumn>& given) {
+                                        columns = given;
+                                        return hand_over(columns_line(given));
+                                    },
+                                    [&](const std::vector<std::optional<std::string>>& row) -> Status {
+                                        append_row(buffer, columns, row);
+                                        if (buffer.size() < piece_bytes) return {};
+                                        return hand_over(std::exchange(buffer, {}));
+                                    }};
+        const auto summary = engine_.query().run(sql_, limits_, sink);
+        if (summary) buffer += end_line(*summary);
+        const std::lock_guard lock(mutex_);
+        waiting_ += buffer;
+        if (!summary) error_ = summary.error();
+        done_ = true;
+        changed_.notify_all();
+    }
+
+    // Looks up again and again, because a shutdown does not notify.
+    Status hand_over(const std::string& bytes) {
+        std::unique_lock lock(mutex_);
+        while (waiting_.size() >= max_waiting_bytes && !cancelled_ && !engine_.stopping())
+            changed_.wait_for(lock, poll_time);
+        if (cancelled_ || engine_.stopping()) return fail(Code::interrupted, "the query was cancelled");
+        waiting_ += bytes;
+        changed_.notify_all();
+        return {};
+    }
+
+    Engine& engine_;
+    const std::string sql_;
+    query::QueryLimits limits_;
+    std::atomic<bool> cancelled_ = false;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::string waiting_;         // under mutex_
+    std::optional<Error> error_;  // under mutex_, and for good once done_
+    bool done_ = false;           // under mutex_
+    std::thread thread_;
+};
 
 Result<net::Response> run_query(Call& call) {
-    TARN_ASSIGN(const codec::Json body, call.json());
+    TARN_ASSIGN(const codec::Json body, call.json({"sql", "timeout", "max_bytes", "memory"}));
     const std::string sql = body["sql"].as_string();
     if (sql.empty()) return fail(Code::bad_usage, "the body must be {\"sql\":\"SELECT …\"}");
     TARN_ASSIGN(const query::QueryLimits limits, limits_of(body));
+    const auto running = std::make_shared<RunningQuery>(call.engine, sql, limits);
+    // In process there is no status to hold back, and Ctrl-C shows at once in the stream.
+    if (!call.request.local) running->wait_for_outcome();
     net::Response response;
     response.content_type = "application/x-ndjson";
-    response.stream = [&engine = call.engine, sql, limits](net::BodyWriter& out) {
-        answer(engine, sql, limits, out);
-    };
+    if (auto whole = running->whole()) {
+        TARN_ASSIGN(response.body, std::move(*whole));
+        return response;
+    }
+    response.stream = [running](net::BodyWriter& out) { running->stream(out); };
     return response;
 }
 

@@ -1,6 +1,8 @@
 // Routes of stores, snapshots, restore, copies and differences.
 #include <fmt/core.h>
 
+#include <set>
+
 #include "server/api.h"
 
 namespace tarn::server {
@@ -24,28 +26,38 @@ Result<net::Response> show_store(Call& call) {
 
 Result<net::Response> query_store(Call& call) {
     TARN_TRY(call.engine.catch_up());
-    TARN_ASSIGN(const codec::Json body, call.json());
-    std::vector<std::string> columns;
-    TARN_ASSIGN(const auto rows,
-                call.engine.state().query(call.arguments[0], body["sql"].as_string(), columns));
+    TARN_ASSIGN(const codec::Json body, call.json({"sql"}));
+    TARN_ASSIGN(auto answer, call.engine.state().query(call.arguments[0], body["sql"].as_string()));
     codec::Json names = codec::Json::array();
-    for (const auto& column : columns) names.push(column);
+    for (const auto& column : answer.columns) names.push(column);
     codec::Json lines = codec::Json::array();
-    for (const auto& row : rows) {
-        codec::Json line = codec::Json::array();
-        for (const auto& value : row) line.push(value ? codec::Json(*value) : codec::Json());
-        lines.push(std::move(line));
-    }
+    for (auto& row : answer.rows) lines.push(codec::Json::array(std::move(row)));
     codec::Json json;
     json.set("schema_version", 1)
         .set("columns", std::move(names))
         .set("rows", std::move(lines))
-        .set("complete", true);
+        .set("complete", answer.complete);
+    if (!answer.complete) json.set("why", answer.why);
     return json_response(std::move(json));
 }
 
+// A place in a stream that does not feed the store says nothing about the store.
+Status check_feeds(Call& call, const std::string& store, const std::string& stream) {
+    const std::string live = store.substr(0, store.find('@'));
+    TARN_ASSIGN(const auto projections, call.engine.state().projections());
+    std::set<std::string> feeding;
+    for (const auto& projection : projections)
+        if (projection.store == live) feeding.insert(projection.stream);
+    if (feeding.contains(stream)) return {};
+    std::string streams;
+    for (const auto& name : feeding) streams += (streams.empty() ? "" : ", ") + name;
+    return fail(Code::bad_usage, fmt::format("stream {} does not feed store {}", stream, live),
+                {.next = streams.empty() ? fmt::format("tarn store show {}", live)
+                                         : fmt::format("name a position of: {}", streams)});
+}
+
 // "bank 0:41" or "0:41" (the store's only stream), an ingest time, or a snapshot id.
-Result<state::RestorePoint> restore_point(Call& call, const std::string& to) {
+Result<state::RestorePoint> restore_point(Call& call, const std::string& store, const std::string& to) {
     state::RestorePoint point;
     if (to.starts_with("sn-")) {
         point.snapshot = to;
@@ -54,6 +66,7 @@ Result<state::RestorePoint> restore_point(Call& call, const std::string& to) {
     const auto space = to.rfind(' ');
     const std::string place = space == std::string::npos ? to : to.substr(space + 1);
     if (const auto position = event::parse_position(StreamId{}, place)) {
+        if (space != std::string::npos) TARN_TRY(check_feeds(call, store, to.substr(0, space)));
         point.position = {position->partition, position->offset};
         return point;
     }
@@ -79,11 +92,11 @@ Result<std::string> copy_name(const std::string& store, const std::string& into)
 
 Result<net::Response> restore_store(Call& call) {
     TARN_TRY(call.engine.catch_up());
-    TARN_ASSIGN(const codec::Json body, call.json());
+    TARN_ASSIGN(const codec::Json body, call.json({"to", "into"}));
     const std::string& store = call.arguments[0];
     if (!body.has("to"))
         return fail(Code::bad_usage, "restore needs \"to\": a time, a position or a snapshot");
-    TARN_ASSIGN(const auto point, restore_point(call, body["to"].as_string()));
+    TARN_ASSIGN(const auto point, restore_point(call, store, body["to"].as_string()));
     std::optional<std::string> into;
     if (body.has("into")) {
         TARN_ASSIGN(into, copy_name(store, body["into"].as_string()));
@@ -126,7 +139,7 @@ Result<net::Response> discard_copy(Call& call) {
 
 Result<net::Response> diff_states(Call& call) {
     TARN_TRY(call.engine.catch_up());
-    TARN_ASSIGN(const codec::Json body, call.json());
+    TARN_ASSIGN(const codec::Json body, call.json({"before", "after", "ignore", "limit"}));
     state::DiffOptions options;
     for (const auto& column : body["ignore"].elements()) options.ignore_columns.push_back(column.as_string());
     if (body.has("limit")) options.limit = body["limit"].as_uint();
@@ -143,7 +156,7 @@ Result<net::Response> diff_states(Call& call) {
 
 Result<net::Response> create_snapshot(Call& call) {
     TARN_TRY(call.engine.catch_up());
-    TARN_ASSIGN(const codec::Json body, call.json());
+    TARN_ASSIGN(const codec::Json body, call.json({"store"}));
     TARN_ASSIGN(const auto snapshot, call.engine.state().create_snapshot(body["store"].as_string()));
     codec::Json json = snapshot.to_json();
     TARN_TRY(call.engine.record("snapshot.created", snapshot.id, json));

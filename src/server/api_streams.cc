@@ -9,9 +9,8 @@
 namespace tarn::server {
 namespace {
 
-codec::Json stream_json(Engine& engine, const catalog::StreamInfo& info, const lake::StreamView& view,
+codec::Json stream_json(const catalog::StreamInfo& info, const lake::StreamView& view,
                         const std::map<Partition, Offset>& next) {
-    (void)engine;
     codec::Json json;
     json.set("name", info.name).set("id", info.id.value).set("created", format_rfc3339(info.created));
     std::uint64_t events = 0, quarantined = 0, bytes = 0;
@@ -54,7 +53,7 @@ Result<std::map<Partition, Offset>> next_offsets(Engine& engine, const lake::Str
 Result<codec::Json> describe(Engine& engine, const catalog::StreamInfo& info) {
     TARN_ASSIGN(const lake::StreamView view, engine.lake().view(info.id));
     TARN_ASSIGN(const auto next, next_offsets(engine, view));
-    return stream_json(engine, info, view, next);
+    return stream_json(info, view, next);
 }
 
 Result<net::Response> list_streams(Call& call) {
@@ -75,7 +74,7 @@ Result<net::Response> show_stream(Call& call) {
 }
 
 Result<net::Response> create_stream(Call& call) {
-    TARN_ASSIGN(const codec::Json body, call.json());
+    TARN_ASSIGN(const codec::Json body, call.json({"name", "settings"}));
     const std::string name = body["name"].as_string();
     if (!event::is_valid_stream_name(name))
         return fail(
@@ -141,8 +140,7 @@ Result<net::Response> get_event(Call& call) {
     return response;
 }
 
-// Where a tail begins: "beginning", "P:O" (that partition from there, the others from their beginning … of
-// the same instant there is no notion, so they are left out), or a time.
+// Where a tail begins: "beginning", "end", "P:O" (that partition alone, from there), or an ingest time.
 struct TailStart {
     lake::ScanOptions scan;
     std::optional<Time> ingested_from;
@@ -198,29 +196,36 @@ public:
             if (event == nullptr) break;
             ++scanned_;
             if (start_.ingested_from && event->ingested < *start_.ingested_from) continue;
+            const std::size_t before = buffer_.size();
             if (!append_line(*event)) continue;
+            if (written_ == limit_) {  // one more there would be: only now is it known that this is not all
+                buffer_.resize(before);
+                limited_ = true;
+                return flush(out) && false;
+            }
+            ++written_;
             if (buffer_.size() > 64 * 1024 && !flush(out)) return false;
-            if (++written_ == limit_) return flush(out) && false;
         }
         next_ = end;
         return flush(out);
     }
 
     // The last line: how much was read, and whether that was all.
-    std::string trailer(bool limited) const {
+    std::string trailer() const {
+        const bool complete = damage_.empty() && !limited_;
         codec::Json json;
-        json.set("complete", damage_.empty() && !limited).set("events", written_).set("scanned", scanned_);
-        if (limited) json.set("why", "limit");
+        json.set("complete", complete).set("events", written_).set("scanned", scanned_);
+        if (limited_) json.set("why", "limit");
         if (!damage_.empty()) {
             codec::Json list = codec::Json::array();
             for (const auto& text : damage_) list.push(text);
             json.set("why", "damage").set("damage", std::move(list));
         }
         codec::Json line;
-        line.set("trailer", std::move(json));
+        line.set("trailer", std::move(json)).set("complete", complete);
         return line.dump() + "\n";
     }
-    bool limited() const { return written_ == limit_; }
+    bool full() const { return written_ >= limit_; }
 
 private:
     bool append_line(const event::StoredEvent& event) {
@@ -276,12 +281,14 @@ private:
     std::uint64_t limit_;
     Sequence next_ = 0;
     std::uint64_t written_ = 0, scanned_ = 0;
+    bool limited_ = false;
     std::vector<std::string> damage_;
     event::MetaReader reader_;
     std::string document_, pattern_document_, buffer_;
 };
 
 Result<net::Response> list_events(Call& call) {
+    TARN_TRY(call.parameters({"from", "limit", "shape", "pattern", "follow", "envelope"}));
     TARN_ASSIGN(const auto info, call.engine.catalog().stream(call.arguments[0]));
     TARN_ASSIGN(TailStart start, tail_start(call, info.id));
     TARN_ASSIGN(const auto shape,
@@ -307,10 +314,10 @@ Result<net::Response> list_events(Call& call) {
                 (void)out.write(line.dump() + "\n");
                 return;
             }
-            if (!*more || !follow || out.receiver_gone()) break;
+            if (!*more || !follow || writer->full() || out.receiver_gone() || engine.stopping()) break;
             engine.clock().sleep_us(poll_us);
         }
-        (void)out.write(writer->trailer(writer->limited()));
+        (void)out.write(writer->trailer());
     };
     return response;
 }

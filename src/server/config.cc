@@ -20,10 +20,11 @@ struct Shape {
 };
 
 const Shape anything{};
+const Shape later{};  // known, and said to be missing
 const Shape projection_keys{
     Shape::Kind::keys,
     {{"stream", &anything}, {"store", &anything}, {"schema", &anything}, {"on", &anything}}};
-const Shape store_keys{Shape::Kind::keys, {{"kind", &anything}, {"snapshots", &anything}}};
+const Shape store_keys{Shape::Kind::keys, {{"kind", &anything}, {"snapshots", &later}}};
 const Shape roll_keys{Shape::Kind::keys, {{"age", &anything}, {"size", &anything}}};
 const Shape event_keys{Shape::Kind::keys,
                        {{"id", &anything},
@@ -42,7 +43,7 @@ const Shape stream_keys{Shape::Kind::keys,
 const Shape streams{Shape::Kind::names, {}, &stream_keys};
 const Shape stores{Shape::Kind::names, {}, &store_keys};
 const Shape projections{Shape::Kind::names, {}, &projection_keys};
-const Shape later{};
+
 const Shape root{Shape::Kind::keys,
                  {{"version", &anything},
                   {"streams", &streams},
@@ -114,7 +115,7 @@ private:
             return fail_at(node, fmt::format("unknown key {}", path), hint(shape, key));
         if (found->second == &later)
             return fail_at(node, fmt::format("{} cannot be declared yet in this version", path),
-                           "remove it; functions and subscriptions come with a later version");
+                           "remove it; it comes with a later version");
         return found->second;
     }
 

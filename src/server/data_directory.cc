@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace tarn::server {
 namespace {
 
@@ -107,22 +109,29 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::take(os::FileSystem& fs, o
     return directory;
 }
 
-DataDirectory::~DataDirectory() {
-    if (lock_) (void)fs_.remove(file(owner_name));
-}
+// The record stays: only the lock says whether somebody is there.
+DataDirectory::~DataDirectory() = default;
 
 Status DataDirectory::announce(const std::string& url) {
     owner_.url = url;
     return write_owner();
 }
 
+// Rewritten in place and always of one size, so that it needs no space on a full disk. A reader that meets it
+// half written takes the owner as unknown.
 Status DataDirectory::write_owner() {
+    constexpr std::size_t record_bytes = 4096;
     codec::Json json;
     json.set("pid", owner_.pid)
         .set("command", owner_.command)
         .set("since", owner_.since)
         .set("url", owner_.url);
-    return os::write_file_durably(fs_, file(owner_name), json.dump_pretty());
+    std::string text = json.dump();
+    text.resize(std::max(record_bytes, text.size() + 1), ' ');
+    text.back() = '\n';
+    TARN_ASSIGN(const auto record, fs_.open(file(owner_name), os::OpenMode::create));
+    TARN_TRY(record->write_at(0, text));
+    return record->sync();
 }
 
 }  // namespace tarn::server

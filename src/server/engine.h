@@ -2,6 +2,7 @@
 // stand on each other. Served over HTTP by `tarn up`, or held by a command for as long as it runs.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -34,6 +35,12 @@ public:
     // Rolls and feeds projections in the background until stop_background (or destruction).
     void start_background();
     void stop_background();
+    // The first step of a shutdown: running queries end, and followers see it in stopping().
+    void stop_answers() {
+        stopping_ = true;
+        query_->stop();
+    }
+    bool stopping() const { return stopping_; }
     // Feeds projections with all that is durable now.
     Status catch_up();
     // An event in the system stream. Failing to write it is reported, never ignored.
@@ -61,6 +68,7 @@ private:
                                           const log::Origin& origin, const std::string& run);
 
     EngineOptions options_;
+    std::atomic<bool> stopping_ = false;
     std::unique_ptr<os::FileSystem> fs_;
     std::unique_ptr<os::Clock> clock_;
     std::unique_ptr<os::Rng> rng_;

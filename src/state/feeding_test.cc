@@ -282,8 +282,41 @@ TEST_F(Feeding, UnknownNamesAreNotFound) {
     EXPECT_EQ(state->declare_store("../x").error().code, Code::bad_config);
     auto spec = balances("none");
     EXPECT_EQ(state->declare_projection(spec).error().code, Code::unknown_store);
-    std::vector<std::string> columns;
-    EXPECT_EQ(state->query("accounts", "DELETE FROM balance", columns).error().code, Code::sql_not_select);
+    EXPECT_EQ(state->query("accounts", "DELETE FROM balance").error().code, Code::sql_not_select);
+}
+
+TEST_F(Feeding, AQueryKeepsTheTypesOfItsValues) {
+    declare();
+    const auto answer = must(state->query(
+        "accounts",
+        "SELECT 9223372036854775807 AS big, 0.5, 'a', '7', NULL, x'00ff', 1e999, CAST(x'ff' AS TEXT)"));
+    EXPECT_TRUE(answer.complete);
+    EXPECT_EQ(answer.columns.at(0), "big");
+    codec::Json row = codec::Json::array();
+    for (const auto& cell : answer.rows.at(0)) row.push(cell);
+    EXPECT_EQ(row.dump(), R"([9223372036854775807,0.5,"a","7",null,"AP8=","Infinity","/w=="])");
+}
+
+TEST_F(Feeding, AQueryEndsAtItsLimitsAndSaysSo) {
+    declare();
+    constexpr auto numbers =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) SELECT i FROM n";
+    auto answer = must(state->query("accounts", numbers, {.max_rows = 3}));
+    EXPECT_FALSE(answer.complete);
+    EXPECT_EQ(answer.rows.size(), 3u);
+    EXPECT_NE(answer.why.find("3 rows"), std::string::npos) << answer.why;
+    answer = must(state->query("accounts", numbers, {.max_bytes = 10}));
+    EXPECT_FALSE(answer.complete);
+    EXPECT_EQ(answer.rows.size(), 5u);  // each a digit and what separates it
+    answer = must(state->query("accounts", numbers, {.max_rows = 1'000'000}));
+    EXPECT_TRUE(answer.complete);
+    // The time is over within the first step too, which never gives a row here.
+    constexpr auto endless =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    answer = must(state->query("accounts", endless, {.deadline_us = 0}));
+    EXPECT_FALSE(answer.complete);
+    EXPECT_NE(answer.why.find("longer than"), std::string::npos) << answer.why;
+    EXPECT_EQ(state->query("accounts", "SELECT length(zeroblob(900000000))").error().code, Code::sql_invalid);
 }
 
 TEST(ProjectionSpec, ComesBackFromItsDocument) {

@@ -169,10 +169,8 @@ protected:
         must(test.append(batch));
     }
     std::string counts(const std::string& store = "counts") {
-        std::vector<std::string> columns;
-        return must(state->query(
-            store, "SELECT group_concat(type || n) FROM (SELECT * FROM count ORDER BY type)", columns))[0][0]
-            .value_or("");
+        constexpr auto sql = "SELECT group_concat(type || n) FROM (SELECT * FROM count ORDER BY type)";
+        return must(state->query(store, sql)).rows.at(0).at(0).as_string();
     }
 
     lake::TestFolder folder;

@@ -1,11 +1,9 @@
 #include "state/state.h"
 
 #include <fmt/core.h>
-#include <sqlite3.h>
 
 #include <algorithm>
 
-#include "state/cells.h"
 #include "state/state_impl.h"
 
 namespace tarn::state {
@@ -345,26 +343,6 @@ Result<ReadSide> StateImpl::open_snapshot_side(std::string_view id) {
     TARN_TRY(os::write_file_durably(parts_.fs, side.temporary_, bytes));
     TARN_ASSIGN(side.database_, open_store_reader(side.temporary_));
     return side;
-}
-
-Result<std::vector<std::vector<std::optional<std::string>>>> StateImpl::query(
-    std::string_view store, const std::string& sql, std::vector<std::string>& columns) {
-    TARN_ASSIGN(auto side, open_side(store));
-    TARN_ASSIGN(const auto statement, prepare_select(side.database(), sql));
-    sqlite3_stmt* handle = statement.get();
-    columns.clear();
-    for (int i = 0; i < sqlite3_column_count(handle); i++)
-        columns.emplace_back(sqlite3_column_name(handle, i));
-    std::vector<std::vector<std::optional<std::string>>> rows;
-    int code = SQLITE_ROW;
-    while ((code = sqlite3_step(handle)) == SQLITE_ROW) {
-        auto& row = rows.emplace_back();
-        for (std::size_t i = 0; i < columns.size(); i++)
-            row.push_back(cell_text(read_cell(handle, static_cast<int>(i))));
-    }
-    if (code != SQLITE_DONE)
-        return fail(Code::sql_invalid, sqlite3_errmsg(side.database().handle()), {.excerpt = sql});
-    return rows;
 }
 
 }  // namespace tarn::state

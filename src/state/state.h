@@ -110,6 +110,21 @@ struct RestoreResult {
     std::vector<FeederPosition> positions;
 };
 
+// What one query may cost the server; what it has found until then is the answer, and the answer says so.
+struct QueryLimits {
+    std::int64_t deadline_us = 60'000'000;
+    std::size_t max_rows = 100'000;
+    std::size_t max_bytes = std::size_t{64} << 20;  // of the values as they are written in JSON
+};
+struct QueryAnswer {
+    std::vector<std::string> columns;
+    // INTEGER and finite REAL are numbers, TEXT is a string, NULL null, a BLOB a string in base64. Infinite
+    // numbers are the strings "Infinity" and "-Infinity"; TEXT that is not UTF-8 stands as a BLOB does.
+    std::vector<std::vector<codec::Json>> rows;
+    bool complete = true;
+    std::string why;  // when it is not
+};
+
 // Applies events to one store or copy, in transactions of its own. One thread. Used by replay, in any order
 // of events. Between the first apply and commit it holds the store's write lock: commit before asking State
 // to change that store. Restore, promote and discard of the store are refused (store_busy) while an applier
@@ -149,8 +164,8 @@ public:
     virtual Result<std::vector<StoreInfo>> stores() = 0;  // copies included
     virtual Result<StoreInfo> store(std::string_view name) = 0;
     // Rows of one SELECT over a store, read-only.
-    virtual Result<std::vector<std::vector<std::optional<std::string>>>> query(
-        std::string_view store, const std::string& sql, std::vector<std::string>& columns) = 0;
+    virtual Result<QueryAnswer> query(std::string_view store, const std::string& sql,
+                                      const QueryLimits& limits = {}) = 0;
 
     // Feeds every store that is not paused with what is durable now. Returns the events applied.
     virtual Result<std::uint64_t> catch_up() = 0;

@@ -199,10 +199,11 @@ protected:
 
     std::vector<std::string> rows(const std::string& store,
                                   const std::string& sql = "SELECT * FROM balance ORDER BY account") {
-        std::vector<std::string> columns, lines;
-        for (const auto& row : must(state->query(store, sql, columns))) {
+        std::vector<std::string> lines;
+        for (const auto& row : must(state->query(store, sql)).rows) {
             std::string line;
-            for (const auto& cell : row) line += (line.empty() ? "" : "|") + cell.value_or("NULL");
+            for (const auto& cell : row)
+                line += (line.empty() ? "" : "|") + (cell.is_null() ? "NULL" : cell.as_string());
             lines.push_back(std::move(line));
         }
         return lines;

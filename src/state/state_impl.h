@@ -83,8 +83,8 @@ public:
     Result<ProjectionSpec> projection(std::string_view name) override;
     Result<std::vector<StoreInfo>> stores() override;
     Result<StoreInfo> store(std::string_view name) override;
-    Result<std::vector<std::vector<std::optional<std::string>>>> query(
-        std::string_view store, const std::string& sql, std::vector<std::string>& columns) override;
+    Result<QueryAnswer> query(std::string_view store, const std::string& sql,
+                              const QueryLimits& limits) override;
     Result<std::uint64_t> catch_up() override;
     Status set_paused(std::string_view store, bool paused) override;
     Result<SnapshotInfo> create_snapshot(std::string_view store) override;

@@ -65,8 +65,11 @@ Result<Comparison> compare_state(const Subject& subject, const VerifyRequest& re
 
 Result<Json> document_of(const std::vector<Check>& checks, const Comparison& comparison,
                          const VerifyRequest& request) {
-    Json list = Json::array(), differences = Json::array();
-    for (const Check& check : checks) list.push(check.to_json());
+    Json list = Json::array(), failed = Json::array(), differences = Json::array();
+    for (const Check& check : checks) {
+        list.push(check.to_json());
+        if (!check.ok) failed.push(check.name);
+    }
     for (const state::Difference& difference : comparison.differences) differences.push(difference.to_json());
     const bool equal = comparison.total == 0 &&
                        std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok; });
@@ -74,6 +77,7 @@ Result<Json> document_of(const std::vector<Check>& checks, const Comparison& com
     document.set("run", request.run)
         .set("checked", true)
         .set("checks", std::move(list))
+        .set("failed_checks", std::move(failed))
         .set("differences", std::move(differences));
     document.set("differences_total", comparison.total)
         .set("complete", comparison.differences.size() == comparison.total);

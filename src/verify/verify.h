@@ -17,8 +17,10 @@ struct VerifyRequest {
 };
 
 // The contract's document:
-// {"checks":[{name,ok,detail}],"differences":[…],"complete":true,"equal":true|false}. Also stored in the
-// run's report. differences non-empty or a failed check: equal is false (exit code 4).
+// {"checked":true,"checks":[{name,ok,detail}],"failed_checks":[name],"differences":[…],"compared_with":…,
+// "complete":true,"equal":true|false}. Also stored in the run's report. differences is a list even when it
+// is empty: then failed_checks says why equal is false. differences non-empty or a failed check: equal is
+// false (exit code 4).
 Result<codec::Json> verify(replay::Replay& replay, lake::Lake& lake, state::State& state,
                            const VerifyRequest& request);
 

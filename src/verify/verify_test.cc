@@ -79,6 +79,11 @@ TEST_F(VerifyTest, changed_bytes_in_the_lake_are_found) {
     const Json document = verify_run(run);
     EXPECT_FALSE(document["equal"].as_bool());
     EXPECT_FALSE(check(document, "hashes")["ok"].as_bool());
+    const Json kept = (*world.replay->show_run(run))["verify"];
+    EXPECT_TRUE(kept["checked"].as_bool());
+    EXPECT_TRUE(kept["differences"].is_array());
+    EXPECT_EQ(kept["failed_checks"].dump(), R"(["hashes"])");
+    EXPECT_FALSE(kept["equal"].as_bool(true));
     EXPECT_NE(check(document, "hashes")["detail"].as_string().find("1 events missing and 1 different"),
               std::string::npos);
 }

@@ -172,6 +172,7 @@ Sequence Roller::end_of_step(Sequence from, Sequence end) const {
 }
 
 Result<RollResult> Roller::roll_locked(StreamId stream) {
+    log_.check_space();
     TARN_TRY(pending_.catch_up());
     const Sequence end = pending_.end();
     RollResult total;

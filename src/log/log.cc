@@ -54,6 +54,11 @@ public:
     Sequence durable_end() const override { return durable_end_; }
     Tail tail(Sequence from) override;
     Status release(Sequence before) override;
+    void check_space() override {
+        const std::scoped_lock lock(mutex_);
+        space_checked_us_.reset();
+        (void)space_is_low();
+    }
     std::uint64_t bytes_since(Sequence from) const override;
     const Recovery& recovery() const override { return recovery_; }
     std::optional<Error> poisoned() const override {

@@ -129,8 +129,8 @@ public:
     // Events below `before` are safe elsewhere: segments wholly below are recycled (kept for rewriting or
     // removed).
     virtual Status release(Sequence before) = 0;
-    // Looks at the disk now and gives up the reserve when there is next to nothing left: for whoever is about to move events
-    // out of the log and needs room for it.
+    // Looks at the disk now and gives up the reserve when there is next to nothing left: for whoever is
+    // about to move events out of the log and needs room for it.
     virtual void check_space() {}
     // Bytes of records at or after `from`: what a roll would move. An estimate is fine.
     virtual std::uint64_t bytes_since(Sequence from) const = 0;

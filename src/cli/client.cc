@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 
 #include "cli/interrupt.h"
@@ -156,6 +157,12 @@ Result<codec::Json> parsed(Result<std::string> body) {
 }
 
 }  // namespace
+
+std::string absolute_path(const std::string& path) {
+    std::error_code problem;
+    const auto absolute = std::filesystem::absolute(path, problem);
+    return problem || path.empty() ? path : absolute.lexically_normal().string();
+}
 
 net::Request make_request(std::string_view method, std::string_view path_and_query, std::string body) {
     net::Request request;

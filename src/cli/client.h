@@ -33,6 +33,10 @@ public:
 // "/v1/streams/a%20b?x=1" as a request.
 net::Request make_request(std::string_view method, std::string_view path_and_query, std::string body = "");
 
+// As the host of the data directory must be told it; unchanged when it is empty or there is no working
+// directory.
+std::string absolute_path(const std::string& path);
+
 struct ClientOptions {
     std::string data;     // directory
     std::string server;   // URL; "" = find out

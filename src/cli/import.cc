@@ -1,8 +1,6 @@
 // tarn import: files, directories, globs, archives; each record once however often it is run.
 #include <fmt/core.h>
 
-#include <filesystem>
-
 #include "cli/commands.h"
 #include "cli/watch.h"
 #include "os/clock.h"
@@ -22,8 +20,7 @@ std::string describe(const codec::Json& progress) {
 // The host may have another working directory: it gets absolute paths. Globs keep their signs.
 codec::Json absolute_sources(const std::vector<std::string>& sources) {
     codec::Json list = codec::Json::array();
-    for (const auto& source : sources)
-        list.push(std::filesystem::absolute(source).lexically_normal().string());
+    for (const auto& source : sources) list.push(absolute_path(source));
     return list;
 }
 

@@ -20,7 +20,7 @@ constexpr std::size_t widest_cell = 80;
 void print_lines(std::string_view text, const char* indent) {
     while (!text.empty()) {
         const auto end = text.find('\n');
-        if (end != 0) fmt::print(stderr, "{}{}\n", indent, printable(text.substr(0, end)));
+        if (end != 0) to_stderr(fmt::format("{}{}\n", indent, printable(text.substr(0, end))));
         text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     }
 }
@@ -37,6 +37,8 @@ std::string shorten(std::string text) {
 }
 
 }  // namespace
+
+void to_stderr(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stderr); }
 
 std::optional<Format> parse_format(std::string_view name) {
     if (name == "table") return Format::table;
@@ -135,19 +137,19 @@ void Output::note(std::string_view text) {
     if (quiet_) return;
     end_progress();
     flush();  // what was said before stands before
-    fmt::print(stderr, "{}\n", text);
+    to_stderr(fmt::format("{}\n", text));
 }
 
 void Output::progress(std::string_view text) {
     if (quiet_ || !terminal_err_) return;
-    fmt::print(stderr, "\r\033[K{}", text);
+    to_stderr(fmt::format("\r\033[K{}", text));
     std::fflush(stderr);
     progress_open_ = true;
 }
 
 void Output::end_progress() {
     if (!progress_open_) return;
-    fmt::print(stderr, "\r\033[K");
+    to_stderr(fmt::format("\r\033[K"));
     progress_open_ = false;
 }
 
@@ -157,7 +159,7 @@ void Output::error(const Error& error) {
     // Messages of the SQL engines, and excerpts with their caret, have several lines.
     print_lines("tarn: " + error.text(), "");
     print_lines(error.excerpt, "  ");
-    if (!error.next.empty()) fmt::print(stderr, "  next: {}\n", printable(error.next));
+    if (!error.next.empty()) to_stderr(fmt::format("  next: {}\n", printable(error.next)));
 }
 
 void Output::flush() {

@@ -64,6 +64,9 @@ private:
     bool progress_open_ = false, broken_ = false;
 };
 
+// A stderr that cannot be written (a closed pipe, a full disk) is no reason to fail, let alone to abort as
+// fmt::print would.
+void to_stderr(std::string_view text);
 // A value for people: control characters escaped.
 std::string printable(std::string_view text);
 // A CSV field: quoted where needed, formulas neutralised.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -128,8 +129,8 @@ int run(const Bound& bound, GlobalsBound& globals) {
     if (!globals.format.empty()) {
         globals.globals.format = parse_format(globals.format);
         if (!globals.globals.format) {
-            fmt::print(stderr, "tarn: error TARN-8102: -o {}: table, json, ndjson, csv, text or html\n",
-                       globals.format);
+            to_stderr(fmt::format("tarn: error TARN-8102: -o {}: table, json, ndjson, csv, text or html\n",
+                                  globals.format));
             return 2;
         }
     }
@@ -144,6 +145,9 @@ int run(const Bound& bound, GlobalsBound& globals) {
     if (!code) return report(out, code.error());
     out.end_progress();
     out.flush();
+    // A reader that has gone (head) has what it wanted; anything else that stops output is an error.
+    if (out.stdout_broken() && errno != EPIPE)
+        return report(out, make_errno_error(errno, "write to standard output"));
     return *code;
 }
 
@@ -178,7 +182,7 @@ Status Context::confirm(const std::string& question) const {
     if (::isatty(0) == 0)
         return fail(Code::needs_yes, question + " There is no terminal to ask on",
                     {.next = "repeat with --yes"});
-    fmt::print(stderr, "{} [y/N] ", question);
+    to_stderr(fmt::format("{} [y/N] ", question));
     std::string answer;
     std::getline(std::cin, answer);
     if (answer == "y" || answer == "yes") return {};
@@ -220,13 +224,13 @@ int run_command_line(int argc, char** argv) {
     } catch (const CLI::ParseError& problem) {
         // Help and version are "errors" with code 0; everything else is wrong usage.
         if (problem.get_exit_code() == 0) return root.exit(problem);
-        fmt::print(stderr, "tarn: error TARN-8102: {}\n", problem.what());
+        to_stderr(fmt::format("tarn: error TARN-8102: {}\n", problem.what()));
         const CLI::App* deepest = &root;
         while (!deepest->get_subcommands().empty()) deepest = deepest->get_subcommands().front();
         std::string path;
         for (const CLI::App* app = deepest; app != nullptr; app = app->get_parent())
             path = app->get_name() + (path.empty() ? "" : " " + path);
-        fmt::print(stderr, "  next: {} --help\n", path);
+        to_stderr(fmt::format("  next: {} --help\n", path));
         return 2;
     }
     for (const auto& each : bound)

@@ -1,8 +1,6 @@
 // tarn replay plan: resolve a selection and freeze it.
 #include <fmt/core.h>
 
-#include <filesystem>
-
 #include "cli/commands.h"
 #include "os/real_file_system.h"
 #include "report/report.h"
@@ -55,7 +53,7 @@ Result<codec::Json> request_of(Context& context) {
         if (const auto value = given.get(option)) body.set(member, *value);
     // The host may have another working directory.
     if (const std::string target = body["target"].as_string(); target.starts_with("file:"))
-        body.set("target", "file:" + std::filesystem::absolute(target.substr(5)).lexically_normal().string());
+        body.set("target", "file:" + absolute_path(target.substr(5)));
     if (const auto snapshot = given.get("--from-snapshot")) body.set("base", *snapshot);
     for (const auto& [option, member] :
          {std::pair{"--all", "all"}, {"--ingested", "ingested"}, {"--again", "again"}})

@@ -66,7 +66,7 @@ private:
         const std::lock_guard lock(mutex_);
         if (text == last_complaint_) return;
         last_complaint_ = text;
-        fmt::print(stderr, "{}\n", text);
+        (void)std::fwrite((text + "\n").c_str(), 1, text.size() + 1, stderr);  // fmt::print would throw
     }
 
     Engine& engine_;

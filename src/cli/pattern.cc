@@ -1,31 +1,15 @@
 // tarn pattern: check and match.
 #include <fmt/core.h>
 
-#include <cstdio>
-
 #include "cli/commands.h"
-#include "os/real_file_system.h"
+#include "cli/text_argument.h"
 #include "pattern/pattern.h"
 
 namespace tarn::cli {
 namespace {
 
-Result<std::string> text_of(const std::string& argument) {
-    const auto first = argument.find_first_not_of(" \t\r\n");
-    if (first != std::string::npos && argument[first] == '{') return argument;
-    if (argument == "-") {
-        std::string all;
-        std::string piece(1 << 16, '\0');
-        while (const std::size_t n = std::fread(piece.data(), 1, piece.size(), stdin))
-            all.append(piece, 0, n);
-        return all;
-    }
-    const auto fs = os::make_real_file_system();
-    return os::read_file(*fs, argument);
-}
-
 Result<pattern::Pattern> compiled(Context& context) {
-    auto text = text_of(context.arguments.get_or("PATTERN", ""));
+    auto text = text_argument(context.arguments.get_or("PATTERN", ""));
     if (!text) {
         text.error().kind = ErrorKind::usage;  // the contract: 2 for a bad pattern or unreadable input
         return fail(std::move(text.error()));
@@ -41,7 +25,7 @@ Result<int> check(Context& context) {
 
 Result<int> match(Context& context) {
     TARN_ASSIGN(const pattern::Pattern wanted, compiled(context));
-    auto input = text_of(context.arguments.get_or("FILE", "-"));
+    auto input = text_argument(context.arguments.get_or("FILE", "-"));
     if (!input) {
         input.error().kind = ErrorKind::usage;
         return fail(std::move(input.error()));

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "cli/commands.h"
+#include "cli/text_argument.h"
 #include "os/real_file_system.h"
 #include "report/report.h"
 
@@ -21,13 +22,6 @@ Result<codec::Json> id_list(const std::string& file) {
         if (!line.empty()) ids.push(line);
     }
     return ids;
-}
-
-Result<std::string> pattern_text(const std::string& argument) {
-    const auto first = argument.find_first_not_of(" \t\r\n");
-    if (first != std::string::npos && argument[first] == '{') return argument;
-    const auto fs = os::make_real_file_system();
-    return os::read_file(*fs, argument);
 }
 
 Result<codec::Json> request_of(Context& context) {
@@ -59,7 +53,7 @@ Result<codec::Json> request_of(Context& context) {
          {std::pair{"--all", "all"}, {"--ingested", "ingested"}, {"--again", "again"}})
         if (given.flag(option)) body.set(member, true);
     if (const auto pattern = given.get("--pattern")) {
-        TARN_ASSIGN(std::string text, pattern_text(*pattern));
+        TARN_ASSIGN(std::string text, text_argument(*pattern));
         body.set("pattern", std::move(text));
     }
     if (const auto ids = given.get("--ids")) {

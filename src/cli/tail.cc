@@ -3,18 +3,10 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
-#include "os/real_file_system.h"
+#include "cli/text_argument.h"
 
 namespace tarn::cli {
 namespace {
-
-// A pattern argument: JSON itself, or a file with it.
-Result<std::string> pattern_text(const std::string& argument) {
-    const auto first = argument.find_first_not_of(" \t\r\n");
-    if (first != std::string::npos && argument[first] == '{') return argument;
-    const auto fs = os::make_real_file_system();
-    return os::read_file(*fs, argument);
-}
 
 Result<int> tail(Context& context) {
     TARN_ASSIGN(Client * client, context.client());
@@ -28,7 +20,7 @@ Result<int> tail(Context& context) {
     if (const auto limit = given.get("--limit")) request.query.emplace_back("limit", *limit);
     if (const auto shape = given.get("--shape")) request.query.emplace_back("shape", *shape);
     if (const auto pattern = given.get("--pattern")) {
-        TARN_ASSIGN(std::string text, pattern_text(*pattern));
+        TARN_ASSIGN(std::string text, text_argument(*pattern));
         request.query.emplace_back("pattern", std::move(text));
     }
     // The trailer is the last line: everything before it is data.

@@ -42,6 +42,9 @@ struct JsonFacts {
 // byte within `text`, and their excerpt is the line (cut to a terminal's width) with a second line that has a
 // caret below the place.
 Result<JsonFacts> validate_json(std::string_view text, const JsonLimits& limits = {});
+// The same place and excerpt for an error that the reader of valid JSON finds at a byte of it.
+Place place_at(std::string_view text, std::size_t byte);
+Error error_at(std::string_view text, std::size_t byte, Code code, std::string message, std::string next);
 
 // ---- raw slices; `text` must have passed validate_json
 // ----------------------------------------------------------------

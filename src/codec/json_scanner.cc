@@ -363,21 +363,30 @@ std::string excerpt(const char* line, const char* at, const char* end) {
 }
 
 bool Scanner::fail_at(const char* at, Code code, std::string message) {
-    const std::size_t byte = static_cast<std::size_t>(at - begin_);
-    const std::string_view before(begin_, byte);
-    const std::size_t line_break = before.rfind('\n');
-    const char* const line = line_break == std::string_view::npos ? begin_ : begin_ + line_break + 1;
-    Place place;
-    place.line = static_cast<std::uint64_t>(std::ranges::count(before, '\n')) + 1;
-    place.column = static_cast<std::uint64_t>(at - line) + 1;
-    place.byte = byte;
     if (code == Code::json_syntax) message.insert(0, "not JSON: ");
-    error_ =
-        make_error(code, std::move(message), {.place = std::move(place), .excerpt = excerpt(line, at, end_)});
+    error_ = error_at(scan::slice(begin_, end_), static_cast<std::size_t>(at - begin_), code,
+                      std::move(message), {});
     return false;
 }
 
 }  // namespace
+
+Place place_at(std::string_view text, std::size_t byte) {
+    const std::string_view before = text.substr(0, byte);
+    Place place;
+    place.line = static_cast<std::uint64_t>(std::ranges::count(before, '\n')) + 1;
+    place.column = byte - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
+    place.byte = byte;
+    return place;
+}
+
+Error error_at(std::string_view text, std::size_t byte, Code code, std::string message, std::string next) {
+    Place place = place_at(text, byte);
+    const char* const at = text.data() + byte;
+    std::string shown = excerpt(at - (place.column - 1), at, text.data() + text.size());
+    return make_error(code, std::move(message),
+                      {.place = std::move(place), .next = std::move(next), .excerpt = std::move(shown)});
+}
 
 Result<JsonFacts> scan_json(std::string_view text, const JsonLimits& limits) {
     thread_local Scratch scratch;

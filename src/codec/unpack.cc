@@ -22,9 +22,14 @@ Failure damaged(std::uint64_t byte, std::string message) {
 class PlainUnpacker : public Unpacker {
 public:
     Status feed(std::string_view bytes, const Sink& sink) override {
+        bytes_ += bytes.size();
         return bytes.empty() ? Status() : sink(bytes);
     }
     Status finish() override { return {}; }
+    std::uint64_t checked_bytes() const override { return bytes_; }
+
+private:
+    std::uint64_t bytes_ = 0;
 };
 
 class ZstdUnpacker : public Unpacker {
@@ -38,21 +43,27 @@ public:
     ZstdUnpacker& operator=(const ZstdUnpacker&) = delete;
 
     Status feed(std::string_view bytes, const Sink& sink) override {
-        ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
         bool full = false;
         // A full output buffer may leave more behind although all input is taken.
-        while (in.pos < in.size || full) {
+        while (!bytes.empty() || full) {
+            // A block at a time, as the library asks: an error then tells the block and not the whole input.
+            ZSTD_inBuffer in{bytes.data(), std::min(bytes.size(), wanted_), 0};
             ZSTD_outBuffer out{buffer_.data(), buffer_.size(), 0};
-            const std::size_t start = in.pos;
             const std::size_t hint = ZSTD_decompressStream(stream_, &out, &in);
             if (ZSTD_isError(hint) != 0) return failed(hint, taken_ + in.pos);
-            if (in.pos > start || out.pos > 0) within_frame_ = hint != 0;
+            bytes.remove_prefix(in.pos);
+            taken_ += in.pos;
+            made_ += out.pos;
+            if (in.pos > 0 || out.pos > 0) within_frame_ = hint != 0;
+            if (!within_frame_) checked_ = made_;
+            wanted_ = hint == 0 ? first_wanted : hint;
             full = out.pos == out.size && hint != 0;
             if (out.pos > 0) TARN_TRY(sink(std::string_view(buffer_.data(), out.pos)));
         }
-        taken_ += bytes.size();
         return {};
     }
+
+    std::uint64_t checked_bytes() const override { return checked_; }
 
     Status finish() override {
         if (!within_frame_) return {};
@@ -69,17 +80,22 @@ private:
             byte, fmt::format("the zstd archive is damaged at byte {}: {}", byte, ZSTD_getErrorName(code)));
     }
 
+    static constexpr std::size_t first_wanted = 18;  // the largest frame header
+
     ZSTD_DStream* stream_;
     std::string buffer_;
-    std::uint64_t taken_ = 0;
+    std::size_t wanted_ = first_wanted;
+    std::uint64_t taken_ = 0, made_ = 0, checked_ = 0;
     bool within_frame_ = false;
 };
 
 class GzipUnpacker : public Unpacker {
 public:
-    GzipUnpacker() : buffer_(128 << 10, '\0') {
-        // 15 bits of window, +16: gzip only.
-        TARN_CHECK(inflateInit2(&stream_, 15 + 16) == Z_OK);
+    // 15 bits of window, +16: gzip only, negative: nothing around the data.
+    enum class Wrapping : int { gzip = 15 + 16, none = -15 };
+    explicit GzipUnpacker(Wrapping wrapping)
+        : name_(wrapping == Wrapping::gzip ? "gzip archive" : "deflate data"), buffer_(128 << 10, '\0') {
+        TARN_CHECK(inflateInit2(&stream_, static_cast<int>(wrapping)) == Z_OK);
     }
     ~GzipUnpacker() override { inflateEnd(&stream_); }
     GzipUnpacker(const GzipUnpacker&) = delete;
@@ -96,8 +112,10 @@ public:
 
     Status finish() override {
         if (!within_) return {};
-        return damaged(taken_, fmt::format("the gzip archive is cut off after {} bytes", taken_));
+        return damaged(taken_, fmt::format("the {} is cut off after {} bytes", name_, taken_));
     }
+
+    std::uint64_t checked_bytes() const override { return checked_; }
 
 private:
     Status feed_piece(std::string_view bytes, const Sink& sink) {
@@ -134,16 +152,21 @@ private:
         const int result = inflate(&stream_, Z_NO_FLUSH);
         const std::size_t size = buffer_.size() - stream_.avail_out;
         if (size > 0) TARN_TRY(sink(std::string_view(buffer_.data(), size)));
+        made_ += size;
         full = stream_.avail_out == 0 && result == Z_OK;
-        if (result == Z_STREAM_END) within_ = false;
+        if (result == Z_STREAM_END) {
+            within_ = false;
+            checked_ = made_;
+        }
         if (result == Z_OK || result == Z_STREAM_END || (result == Z_BUF_ERROR && size == 0)) return {};
-        return damaged(byte, fmt::format("the gzip archive is damaged near byte {}: {}", byte,
+        return damaged(byte, fmt::format("the {} is damaged near byte {}: {}", name_, byte,
                                          stream_.msg != nullptr ? stream_.msg : "bad data"));
     }
 
+    const std::string_view name_;
     z_stream stream_{};
     std::string buffer_;
-    std::uint64_t taken_ = 0;
+    std::uint64_t taken_ = 0, made_ = 0, checked_ = 0;
     bool within_ = false;  // a member has begun and not ended
     bool any_ = false;     // a member has begun
 };
@@ -151,17 +174,38 @@ private:
 }  // namespace
 
 std::unique_ptr<Unpacker> make_zstd_unpacker() { return std::make_unique<ZstdUnpacker>(); }
-std::unique_ptr<Unpacker> make_gzip_unpacker() { return std::make_unique<GzipUnpacker>(); }
+std::unique_ptr<Unpacker> make_gzip_unpacker() {
+    return std::make_unique<GzipUnpacker>(GzipUnpacker::Wrapping::gzip);
+}
+std::unique_ptr<Unpacker> make_deflate_unpacker() {
+    return std::make_unique<GzipUnpacker>(GzipUnpacker::Wrapping::none);
+}
 std::unique_ptr<Unpacker> make_plain_unpacker() { return std::make_unique<PlainUnpacker>(); }
 
-std::unique_ptr<Unpacker> make_unpacker(std::string_view first_bytes) {
-    if (first_bytes.starts_with("\x28\xB5\x2F\xFD")) return make_zstd_unpacker();
+namespace {
+
+bool is_zstd(std::string_view first_bytes) {
+    if (first_bytes.starts_with("\x28\xB5\x2F\xFD")) return true;
     // A skippable frame (0x184D2A50 to …5F) may come first.
-    const bool skippable = first_bytes.size() >= 4 && (first_bytes[0] & 0xF0) == 0x50 &&
-                           first_bytes.substr(1, 3) == "\x2A\x4D\x18";
-    if (skippable) return make_zstd_unpacker();
-    if (first_bytes.starts_with("\x1F\x8B")) return make_gzip_unpacker();
+    return first_bytes.size() >= 4 && (first_bytes[0] & 0xF0) == 0x50 &&
+           first_bytes.substr(1, 3) == "\x2A\x4D\x18";
+}
+
+bool is_gzip(std::string_view first_bytes) { return first_bytes.starts_with("\x1F\x8B"); }
+
+}  // namespace
+
+bool is_packed(std::string_view first_bytes) { return is_zstd(first_bytes) || is_gzip(first_bytes); }
+
+std::unique_ptr<Unpacker> make_unpacker(std::string_view first_bytes) {
+    if (is_zstd(first_bytes)) return make_zstd_unpacker();
+    if (is_gzip(first_bytes)) return make_gzip_unpacker();
     return make_plain_unpacker();
+}
+
+std::uint32_t crc32_of(std::string_view bytes, std::uint32_t so_far) {
+    return static_cast<std::uint32_t>(
+        ::crc32_z(so_far, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
 }  // namespace tarn::codec

@@ -52,11 +52,19 @@ public:
     virtual Status feed(std::string_view bytes, const std::function<Status(std::string_view)>& sink) = 0;
     // truncated_archive when the input ended inside a member.
     virtual Status finish() = 0;
+    // How many unpacked bytes belong to members that have ended, and so were checked. What comes after may be
+    // wrong from any byte on, although no error has shown it yet.
+    virtual std::uint64_t checked_bytes() const = 0;
 };
 std::unique_ptr<Unpacker> make_zstd_unpacker();
 std::unique_ptr<Unpacker> make_gzip_unpacker();
+std::unique_ptr<Unpacker> make_deflate_unpacker();  // bare deflate data, as members of .zip are
 std::unique_ptr<Unpacker> make_plain_unpacker();
 // By the first bytes of the file, whatever its name: zstd, gzip or plain.
+bool is_packed(std::string_view first_bytes);
 std::unique_ptr<Unpacker> make_unpacker(std::string_view first_bytes);
+
+// The checksum of .gz and .zip; `so_far` is that of what came before.
+std::uint32_t crc32_of(std::string_view bytes, std::uint32_t so_far = 0);
 
 }  // namespace tarn::codec

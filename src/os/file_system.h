@@ -23,7 +23,7 @@ namespace tarn::os {
 class File {
 public:
     virtual ~File() = default;
-    // Reads up to out.size() bytes; fewer only at the end of the file.
+    // Reads up to out.size() bytes; fewer only at the end of the file. Not through a file opened as direct.
     virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<char> out) const = 0;
     // Writes all of it or fails; after a failure what stands in the range is undefined.
     virtual Status write_at(std::uint64_t offset, std::string_view bytes) = 0;
@@ -39,12 +39,19 @@ enum class OpenMode {
     read_write,  // must exist
     create,      // made if absent, kept if present
     create_new,  // must not exist
+    // Must exist; only for writing, past the page cache where the file system can do that (a sync is needed
+    // as ever). Place, length and memory of each write are multiples of direct_block_bytes.
+    direct,
 };
+inline constexpr std::size_t direct_block_bytes = 4096;
 
 struct FileInfo {
     std::string name;  // without its directory
     bool is_directory = false;
     std::uint64_t size = 0;
+    // Neither this nor a directory: a pipe, a device, a socket, or a link to nothing (of which list tells).
+    bool is_regular = true;
+    bool is_link = false;  // the rest is said of what it leads to; only list knows it
 };
 
 // Held by whoever owns a path exclusively (flock); released by the destructor and by the end of the process.

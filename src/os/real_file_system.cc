@@ -45,6 +45,7 @@ public:
         while (!bytes.empty()) {
             const ssize_t n = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
             if (n < 0 && errno == EINTR) continue;
+            if (n < 0 && errno == EINVAL && leave_direct()) continue;
             if (n < 0) return errno_failure("write", path_);
             offset += static_cast<std::uint64_t>(n);
             bytes.remove_prefix(static_cast<std::size_t>(n));
@@ -69,6 +70,13 @@ public:
     }
 
 private:
+    // Some file systems open a file past the page cache and then refuse to write to it like that, or want
+    // larger blocks. false: that was not it.
+    bool leave_direct() const {
+        const int flags = ::fcntl(descriptor_, F_GETFL);
+        return flags >= 0 && (flags & O_DIRECT) != 0 && ::fcntl(descriptor_, F_SETFL, flags & ~O_DIRECT) == 0;
+    }
+
     int descriptor_;
     std::string path_;
 };
@@ -94,14 +102,27 @@ int open_flags(OpenMode mode) {
             return O_RDWR | O_CREAT;
         case OpenMode::create_new:
             return O_RDWR | O_CREAT | O_EXCL;
+        case OpenMode::direct:
+            return O_WRONLY | O_DIRECT;
     }
     return O_RDONLY;
+}
+
+FileInfo info_of(std::string name, const struct stat& info, bool is_link) {
+    return {.name = std::move(name),
+            .is_directory = S_ISDIR(info.st_mode),
+            .size = static_cast<std::uint64_t>(info.st_size),
+            .is_regular = S_ISREG(info.st_mode),
+            .is_link = is_link};
 }
 
 class RealFileSystem final : public FileSystem {
 public:
     Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
-        const int descriptor = ::open(path.c_str(), open_flags(mode) | O_CLOEXEC, 0644);
+        const int flags = open_flags(mode) | O_CLOEXEC;
+        int descriptor = ::open(path.c_str(), flags, 0644);
+        if (descriptor < 0 && errno == EINVAL && mode == OpenMode::direct)
+            descriptor = ::open(path.c_str(), flags & ~O_DIRECT);  // through the page cache, then
         if (descriptor < 0) return errno_failure("open", path);
         return std::make_unique<RealFile>(descriptor, path);
     }
@@ -154,9 +175,13 @@ public:
             const std::string name = entry->d_name;
             if (name == "." || name == "..") continue;
             struct stat info{};
-            if (::stat(join(path, name).c_str(), &info) != 0)
-                continue;  // removed meanwhile, or a dangling link
-            files.push_back({name, S_ISDIR(info.st_mode), static_cast<std::uint64_t>(info.st_size)});
+            const std::string full = join(path, name);
+            const bool is_link = ::lstat(full.c_str(), &info) == 0 && S_ISLNK(info.st_mode);
+            if (::stat(full.c_str(), &info) == 0)
+                files.push_back(info_of(name, info, is_link));
+            else if (is_link)
+                files.push_back({.name = name, .is_regular = false, .is_link = true});
+            // else it was removed meanwhile
         }
         ::closedir(directory);
         std::ranges::sort(files, {}, &FileInfo::name);
@@ -170,8 +195,7 @@ public:
             return errno_failure("stat", path);
         }
         const auto slash = path.rfind('/');
-        return std::optional(FileInfo{slash == std::string::npos ? path : path.substr(slash + 1),
-                                      S_ISDIR(info.st_mode), static_cast<std::uint64_t>(info.st_size)});
+        return info_of(slash == std::string::npos ? path : path.substr(slash + 1), info, false);
     }
 
     Result<Space> space(const std::string& path) override {

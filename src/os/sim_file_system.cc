@@ -43,10 +43,11 @@ void put(std::string& content, std::uint64_t offset, std::string_view bytes) {
 
 class SimFile final : public File {
 public:
-    SimFile(SimFileSystem& fs, SimFileSystem::InodePtr inode, std::string path, bool writable)
-        : fs_(fs), inode_(std::move(inode)), path_(std::move(path)), writable_(writable) {}
+    SimFile(SimFileSystem& fs, SimFileSystem::InodePtr inode, std::string path, OpenMode mode)
+        : fs_(fs), inode_(std::move(inode)), path_(std::move(path)), mode_(mode) {}
 
     Result<std::size_t> read_at(std::uint64_t offset, std::span<char> out) const override {
+        if (mode_ == OpenMode::direct) return fail(make_errno_error(EBADF, fmt::format("read {}", path_)));
         const std::scoped_lock lock(fs_.mutex_);
         if (offset >= inode_->current.size()) return std::size_t{0};
         const std::size_t n = std::min<std::size_t>(out.size(), inode_->current.size() - offset);
@@ -54,7 +55,9 @@ public:
         return n;
     }
     Status write_at(std::uint64_t offset, std::string_view bytes) override {
-        if (!writable_) return fail(make_errno_error(EBADF, fmt::format("write {}", path_)));
+        if (mode_ == OpenMode::read) return fail(make_errno_error(EBADF, fmt::format("write {}", path_)));
+        if (mode_ == OpenMode::direct && !is_of_blocks(offset, bytes))
+            return fail(make_errno_error(EINVAL, fmt::format("write {}", path_)));
         return fs_.write(*inode_, path_, offset, bytes);
     }
     Status sync() override { return fs_.sync(*inode_, path_); }
@@ -63,15 +66,20 @@ public:
         return inode_->current.size();
     }
     Status truncate(std::uint64_t size) override {
-        if (!writable_) return fail(make_errno_error(EBADF, fmt::format("ftruncate {}", path_)));
+        if (mode_ == OpenMode::read) return fail(make_errno_error(EBADF, fmt::format("ftruncate {}", path_)));
         return fs_.truncate(*inode_, path_, size);
     }
 
 private:
+    static bool is_of_blocks(std::uint64_t offset, std::string_view bytes) {
+        const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+        return (offset | bytes.size() | address) % direct_block_bytes == 0;
+    }
+
     SimFileSystem& fs_;
     SimFileSystem::InodePtr inode_;
     std::string path_;
-    bool writable_;
+    OpenMode mode_;
 };
 
 class SimLock final : public FileLock {
@@ -351,7 +359,7 @@ Result<std::unique_ptr<File>> SimFileSystem::open(const std::string& raw_path, O
                 return fail(make_errno_error(EEXIST, fmt::format("open {}", path)));
             inode = found->second;
         } else {
-            if (mode == OpenMode::read || mode == OpenMode::read_write ||
+            if (mode == OpenMode::read || mode == OpenMode::read_write || mode == OpenMode::direct ||
                 !directories_.contains(parent_of(path))) {
                 return no_such("open", path);
             }
@@ -366,7 +374,7 @@ Result<std::unique_ptr<File>> SimFileSystem::open(const std::string& raw_path, O
     }
     if (created) end_call();
     if (!status) return fail(std::move(status.error()));
-    return std::make_unique<SimFile>(*this, inode, path, mode != OpenMode::read);
+    return std::make_unique<SimFile>(*this, inode, path, mode);
 }
 
 // ---- names

@@ -60,6 +60,30 @@ TEST(SimFileSystem, AFileOpenedForReadingIsNotWritten) {
     EXPECT_EQ(content(fs, "x"), "a");
 }
 
+TEST(SimFileSystem, DirectWritesAreOfWholeBlocks) {
+    SimFileSystem fs;
+    EXPECT_EQ(fs.open("x", OpenMode::direct).error().kind, ErrorKind::not_found);
+    write(fs, "x", 0, std::string(3 * direct_block_bytes, '.'), true);
+    ASSERT_TRUE(fs.sync_directory("."));
+    alignas(direct_block_bytes) static char memory[3 * direct_block_bytes];
+    const auto file = fs.open("x", OpenMode::direct);
+    const auto write_at = [&](std::uint64_t offset, std::size_t from, std::size_t size) {
+        return (*file)->write_at(offset, {memory + from, size});
+    };
+    const std::uint64_t calls = fs.calls();
+    EXPECT_FALSE(write_at(512, 0, direct_block_bytes));
+    EXPECT_FALSE(write_at(0, 0, direct_block_bytes - 512));
+    EXPECT_FALSE(write_at(0, 512, direct_block_bytes));
+    EXPECT_EQ(fs.calls(), calls) << "refused, nothing done";
+    EXPECT_FALSE((*file)->read_at(0, {memory, 1}));
+
+    ASSERT_TRUE(write_at(direct_block_bytes, direct_block_bytes, direct_block_bytes));
+    EXPECT_EQ(content(fs, "x")[direct_block_bytes], '\0');
+    EXPECT_GT(survivors(fs, "x").size(), 2u) << "until the sync a power cut may take it, or tear it";
+    ASSERT_TRUE((*file)->sync());
+    EXPECT_EQ(survivors(fs, "x").size(), 1u);
+}
+
 TEST(SimFileSystem, APowerCutForgetsWhatIsNotSynced) {
     SimFileSystem fs;
     write(fs, "x", 0, "old", true);

@@ -268,6 +268,8 @@ TEST(Derive, BadCloudEvents) {
          "attribute ext must be a string, a boolean or an integer"},
         {R"({"specversion":"1.0","id":"1","source":"s","type":"t","data":1,"data_base64":""})",
          "data and data_base64 stand both"},
+        {R"({"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"aGVsbG8"})",
+         "data_base64 is not base64: expected groups of four of A-Z, a-z, 0-9, + and /, padded with ="},
     };
     for (const auto& [payload, message] : cases) {
         const auto derived = deriver->derive(payload_of(payload));

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/time.h"
+#include "codec/base64.h"
 #include "codec/json.h"
 #include "codec/json_scan.h"
 
@@ -115,6 +116,10 @@ Status check_data(const TopLevel& top, const Reader& reader, Envelope& envelope)
     if (envelope.data) return reader.fail("data and data_base64 stand both", *base64);
     if (codec::type_of(*base64) != JsonType::string)
         return reader.fail("data_base64 must be a string", *base64);
+    if (!codec::base64_decode(codec::unescape(*base64)))
+        return reader.fail(
+            "data_base64 is not base64: expected groups of four of A-Z, a-z, 0-9, + and /, padded with =",
+            *base64);
     return {};
 }
 
@@ -216,7 +221,12 @@ Status take_header(Envelope& envelope, std::string_view name, std::string_view v
         return value == "1.0"
                    ? Status()
                    : bad_header(fmt::format("ce-specversion is \"{}\": expected 1.0", shown(value)));
-    const std::string_view raw = envelope.attributes.keep_quoted(value);
+    // Headers carry no types; of this extension Tarn knows it.
+    const bool number = name == "tarnattempt" && !value.empty() && value.size() < 10 &&
+                        value.front() != '0' &&
+                        value.find_first_not_of("0123456789") == std::string_view::npos;
+    const std::string_view raw =
+        number ? envelope.attributes.kept.emplace_front(value) : envelope.attributes.keep_quoted(value);
     auto* const attribute = attribute_named(envelope.attributes, name);
     if (attribute == nullptr) {
         add_extension(envelope, envelope.attributes.kept.emplace_front(name), raw);

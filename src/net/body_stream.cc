@@ -23,10 +23,15 @@ bool BodyStream::receiver_gone() const {
     return gone_;
 }
 
+void BodyStream::break_off() {
+    const std::lock_guard lock(mutex_);
+    broken_off_ = true;
+}
+
 void BodyStream::finish(bool complete) {
     std::unique_lock lock(mutex_);
     finished_ = true;
-    complete_ = complete;
+    complete_ = complete && !broken_off_;
     notified_ = false;  // the end is always told, because the loop also reaps the thread by it
     notify(lock);
 }

@@ -21,6 +21,7 @@ public:
     // The producer's side. Blocks while the buffer is full; receiver_gone when nobody will read any more.
     Status write(std::string_view bytes) override;
     bool receiver_gone() const override;
+    void break_off() override;
     // The producer's last call. `complete` false: it broke off, and the receiver must be able to tell.
     void finish(bool complete);
 
@@ -41,11 +42,12 @@ private:
     const ConnectionId connection_;
     mutable std::mutex mutex_;
     std::condition_variable room_;
-    std::string waiting_;    // under mutex_
-    bool notified_ = false;  // under mutex_: the loop knows and has not taken yet
-    bool gone_ = false;      // under mutex_
-    bool finished_ = false;  // under mutex_
-    bool complete_ = false;  // under mutex_
+    std::string waiting_;      // under mutex_
+    bool notified_ = false;    // under mutex_: the loop knows and has not taken yet
+    bool gone_ = false;        // under mutex_
+    bool finished_ = false;    // under mutex_
+    bool complete_ = false;    // under mutex_
+    bool broken_off_ = false;  // under mutex_
 };
 
 }  // namespace tarn::net

@@ -433,7 +433,8 @@ void EventLoop::reap_streams() {
 
 void EventLoop::check_timeouts() {
     if (now_us_ < next_check_us_) return;
-    next_check_us_ = now_us_ + std::clamp<std::int64_t>(options_.idle_timeout_us / 4, 10'000, 1'000'000);
+    const std::int64_t most_us = stopping_ ? 100'000 : 1'000'000;
+    next_check_us_ = now_us_ + std::clamp<std::int64_t>(options_.idle_timeout_us / 4, 10'000, most_us);
     resume_accepting();
     for (std::size_t i = 0; i < slots_.size(); ++i)
         if (slots_[i].connection) check_timeout(*slots_[i].connection);
@@ -447,7 +448,11 @@ void EventLoop::check_timeout(Connection& connection) {
         return;
     }
     if (!connection.output.empty()) {
-        if (silent_us > options_.idle_timeout_us) close(connection);  // it does not take its answer
+        // It does not take its answer. A stop waits for those who do.
+        constexpr std::int64_t patience_of_a_stop_us = 1'000'000;
+        const std::int64_t patience_us =
+            stopping_ ? std::min(patience_of_a_stop_us, options_.idle_timeout_us) : options_.idle_timeout_us;
+        if (silent_us > patience_us) close(connection);
         return;
     }
     if (connection.stream || !connection.exchanges.empty()) return;  // the next move is ours

@@ -134,7 +134,7 @@ Response error_response(const Error& error) {
     parts.set("kind", kind_name(error.kind));
     parts.set("message", as_utf8(error.message));
     if (Json where = place_json(error.place); where.size() != 0) parts.set("where", std::move(where));
-    if (!error.next.empty()) parts.set("next", as_utf8(error.next));
+    parts.set("next", error.next.empty() ? "tarn explain " + error.code_text() : as_utf8(error.next));
     if (!error.excerpt.empty()) parts.set("excerpt", as_utf8(error.excerpt));
 
     Response response;

@@ -25,6 +25,7 @@ struct Request {
     std::vector<std::pair<std::string, std::string>> query;  // decoded
     Headers headers;
     std::string body;
+    Headers trailers;    // of a chunked body; never merged into the headers
     bool local = false;  // called in process: no Host or Origin to check
 
     std::optional<std::string_view> parameter(std::string_view name) const;
@@ -38,6 +39,8 @@ public:
     virtual ~BodyWriter() = default;
     virtual Status write(std::string_view bytes) = 0;
     virtual bool receiver_gone() const = 0;
+    // What was written is not all there was to be: the receiver must be able to tell (no last chunk).
+    virtual void break_off() {}
 };
 
 struct Response {

@@ -455,7 +455,7 @@ bool RequestParser::step_chunk_end(std::string_view& input) {
     return true;
 }
 
-// Trailers are checked like headers and dropped: merging them could smuggle in what the head did not say.
+// Trailers are checked like headers and kept apart: merged, they could smuggle in what the head did not say.
 bool RequestParser::step_trailers(std::string_view& input) {
     if (next_line(input, limits_.max_head_bytes - trailer_bytes_, 431, "the trailer part") != Line::ready)
         return false;
@@ -469,6 +469,8 @@ bool RequestParser::step_trailers(std::string_view& input) {
     if (!split_header(current_, name, value)) return false;
     if (++trailer_count_ > limits_.max_headers)
         return fail(431, fmt::format("more than {} trailers", limits_.max_headers));
+    auto& stored = parsed_.request.trailers.emplace_back(name, value);
+    std::ranges::transform(stored.first, stored.first.begin(), lower);
     offset_ += current_.size() + 2;
     return true;
 }

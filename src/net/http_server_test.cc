@@ -487,6 +487,18 @@ TEST_F(ServerTest, StopsAfterAnsweringWhatIsUnderWay) {
     server_->stop(0);
 }
 
+// The grace of the stop is longer than a test may last.
+TEST_F(ServerTest, AStopDoesNotWaitForThoseWhoDoNotTakeTheirAnswers) {
+    start();
+    TestSocket streamed(port()), large(port());
+    ASSERT_TRUE(streamed.send(get("/follow")));
+    ASSERT_TRUE(streamed.receive());
+    ASSERT_TRUE(large.send(get("/large") + get("/large") + get("/large") + get("/large")));
+    ASSERT_TRUE(large.receive());
+    server_->stop(3600'000'000);
+    handler_.wait_until_receiver_gone();
+}
+
 TEST_F(ServerTest, DropsAnswersThatComeAfterTheStop) {
     start();
     TestSocket client(port());

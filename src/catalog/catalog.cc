@@ -117,6 +117,8 @@ public:
     Result<std::optional<ObjectInfo>> object_at(Position position) override;
     Result<std::map<std::pair<StreamId, Partition>, Offset>> next_offsets() override;
     Result<Sequence> max_sequence() override;
+    Result<bool> has_history() override;
+    Result<std::vector<std::string>> problems() override;
     Result<std::optional<OriginRecord>> origin(std::string_view producer) override;
 
     Status put_document(const Document& document) override;
@@ -379,6 +381,21 @@ Result<Sequence> SqliteCatalog::max_sequence() {
     return found ? unsigned_at(*select, 0) : 0;
 }
 
+Result<bool> SqliteCatalog::has_history() {
+    const std::lock_guard lock(reader_.mutex);
+    TARN_ASSIGN(
+        const Use select,
+        reader_.use("SELECT EXISTS(SELECT 1 FROM streams WHERE id > 0) OR EXISTS(SELECT 1 FROM facts) "
+                    "OR EXISTS(SELECT 1 FROM documents)"));
+    TARN_TRY(select->step());
+    return select->integer(0) != 0;
+}
+
+Result<std::vector<std::string>> SqliteCatalog::problems() {
+    const std::lock_guard lock(reader_.mutex);
+    return sqlite::integrity_problems(reader_.database);
+}
+
 Result<std::optional<OriginRecord>> SqliteCatalog::origin(std::string_view producer) {
     const std::lock_guard lock(origins_.mutex);
     TARN_ASSIGN(const Use select,
@@ -453,16 +470,24 @@ Result<std::int64_t> number_of(Database& database, std::string_view sql) {
     return row ? statement.integer(0) : 0;
 }
 
+// One process owns a data directory, so SQLite's index of the write-ahead file can stand in memory. In a file
+// (catalog.db-shm) it would need blocks of the disk at every start, which a full disk does not have.
+sqlite::OpenOptions of_one_process() { return {.vfs = "unix-excl"}; }
+
+Status check_known(const std::string& path, std::int64_t version) {
+    if (version <= format_version) return {};
+    return fail(
+        Code::newer_format,
+        fmt::format("catalog has format version {}, this Tarn knows up to {}", version, format_version),
+        {.place = {.source = path}, .next = "use the version of Tarn that wrote it, or a newer one"});
+}
+
 // Looked at through a connection that cannot write: a newer catalog is left exactly as it is.
 Status check_version(const std::string& path) {
-    auto probe = Database::open(path, {.read_only = true});
+    auto probe = Database::open(path, {.read_only = true, .immutable = true});
     if (!probe) return {};  // absent; other causes are met again when it is opened for writing
     TARN_ASSIGN(const std::int64_t version, number_of(*probe, "PRAGMA user_version"));
-    if (version > format_version)
-        return fail(
-            Code::newer_format,
-            fmt::format("catalog has format version {}, this Tarn knows up to {}", version, format_version),
-            {.place = {.source = path}, .next = "use the version of Tarn that wrote it, or a newer one"});
+    TARN_TRY(check_known(path, version));
     if (version > 0) return {};
     TARN_ASSIGN(const std::int64_t tables, number_of(*probe, "SELECT count(*) FROM sqlite_schema"));
     if (tables == 0) return {};
@@ -470,10 +495,11 @@ Status check_version(const std::string& path) {
                 {.place = {.source = path}});
 }
 
-Status create_schema(Database& database) {
+Status create_schema(Database& database, const std::string& path) {
     return database.transaction([&]() -> Status {
         TARN_ASSIGN(const std::int64_t version, number_of(database, "PRAGMA user_version"));
         if (version == format_version) return {};
+        TARN_TRY(check_known(path, version));  // as the write-ahead file says it
         TARN_TRY(database.execute(std::string(schema_sql)));
         TARN_ASSIGN(Statement insert,
                     database.prepare("INSERT INTO streams(id, name, settings, created) VALUES (?, ?, ?, 0)"));
@@ -484,7 +510,7 @@ Status create_schema(Database& database) {
 }
 
 Result<Database> open_reader(const std::string& path, const CatalogOptions& options) {
-    TARN_ASSIGN(Database reader, Database::open(path));
+    TARN_ASSIGN(Database reader, Database::open(path, of_one_process()));
     // Whoever closes last writes the file.
     if (!options.sync) TARN_TRY(reader.execute("PRAGMA synchronous=OFF"));
     TARN_TRY(reader.execute("PRAGMA query_only = ON"));
@@ -495,9 +521,9 @@ Result<Database> open_reader(const std::string& path, const CatalogOptions& opti
 
 Result<std::unique_ptr<Catalog>> Catalog::open(const std::string& path, const CatalogOptions& options) {
     TARN_TRY(check_version(path));
-    TARN_ASSIGN(Database writer, Database::open(path));
+    TARN_ASSIGN(Database writer, Database::open(path, of_one_process()));
     if (!options.sync) TARN_TRY(writer.execute("PRAGMA synchronous=OFF"));
-    TARN_TRY(create_schema(writer));
+    TARN_TRY(create_schema(writer, path));
     TARN_ASSIGN(Database reader, open_reader(path, options));
     TARN_ASSIGN(Database origins, open_reader(path, options));
     return std::make_unique<SqliteCatalog>(std::move(writer), std::move(reader), std::move(origins));

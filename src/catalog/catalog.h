@@ -116,6 +116,10 @@ public:
     // Where the log's own counting begins: all streams' offsets and the next sequence known from objects.
     virtual Result<std::map<std::pair<StreamId, Partition>, Offset>> next_offsets() = 0;
     virtual Result<Sequence> max_sequence() = 0;  // highest that any roll has passed, 0 when none
+    // Whether anything has ever been put in: then a log was written beside it.
+    virtual Result<bool> has_history() = 0;
+    // What SQLite's own check finds, one line each; none when the catalog is whole. Reads all of it.
+    virtual Result<std::vector<std::string>> problems() = 0;
     // The last one of the producer, by its sequence. Waits for no writer.
     virtual Result<std::optional<OriginRecord>> origin(std::string_view producer) = 0;
 

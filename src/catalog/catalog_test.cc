@@ -294,6 +294,34 @@ TEST_F(CatalogTest, ANewerVersionIsLeftUntouched) {
     reopen();
 }
 
+// Its blocks would have to be found at every start, also on a full disk.
+TEST_F(CatalogTest, KeepsNoFileOfSharedMemory) {
+    create("bank");
+    EXPECT_TRUE(std::filesystem::exists(path + "-wal"));
+    EXPECT_FALSE(std::filesystem::exists(path + "-shm"));
+    reopen();
+    EXPECT_FALSE(std::filesystem::exists(path + "-shm"));
+}
+
+TEST_F(CatalogTest, ANewerVersionInTheWriteAheadFileIsRefusedToo) {
+    const std::string copy = directory + "/copy.db";
+    catalog.reset();
+    {
+        auto database = *sqlite::Database::open(path);
+        ASSERT_TRUE(database.execute("PRAGMA user_version = 2"));
+        std::filesystem::copy_file(path, copy);
+        std::filesystem::copy_file(path + "-wal", copy + "-wal");
+    }
+    EXPECT_EQ(Catalog::open(copy).error().code, Code::newer_format);
+}
+
+TEST_F(CatalogTest, KnowsWhetherAnythingWasEverPutIn) {
+    EXPECT_FALSE(*catalog->has_history());
+    create("bank");
+    EXPECT_TRUE(*catalog->has_history());
+    EXPECT_TRUE(catalog->problems()->empty());
+}
+
 TEST_F(CatalogTest, AnotherDatabaseIsRefused) {
     const std::string other = directory + "/other.db";
     ASSERT_TRUE(sqlite::Database::open(other)->execute("CREATE TABLE t(a)"));

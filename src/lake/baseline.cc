@@ -37,6 +37,7 @@ Result<log::Baseline> baseline_of(catalog::Catalog& catalog) {
     TARN_ASSIGN(const Sequence highest, catalog.max_sequence());
     baseline.next_sequence = highest + 1;
     TARN_ASSIGN(baseline.next_offsets, catalog.next_offsets());
+    TARN_ASSIGN(baseline.has_history, catalog.has_history());
     // An unreadable catalog reads as "unknown" here: the batch is then stored again rather than refused.
     baseline.older_origin = [&catalog](std::string_view producer) -> std::optional<log::Appended> {
         const auto record = catalog.origin(producer);

@@ -16,6 +16,13 @@ bool EventFilter::wants_any(Partition partition, Offset first, Offset last) cons
     return at != offsets->second.end() && *at <= last;
 }
 
+bool EventFilter::all_given(std::uint64_t events) const {
+    if (!options_.wanted) return false;
+    std::uint64_t wanted = 0;
+    for (const auto& [partition, offsets] : *options_.wanted) wanted += offsets.size();
+    return events >= wanted;
+}
+
 bool EventFilter::reaches(Partition partition, Offset last) const {
     const auto from = options_.from.find(partition);
     return from == options_.from.end() || last >= from->second;
@@ -46,10 +53,19 @@ bool EventFilter::takes_object(const catalog::ObjectInfo& info) const {
     if (options_.max_ingested && info.first_ingested > *options_.max_ingested) return false;
     if (!reaches(info.partition, info.last) || !wants_any(info.partition, info.first, info.last))
         return false;
-    if (options_.types.empty() || info.types.empty()) return true;
-    return std::ranges::any_of(options_.types, [&](const std::string& type) {
-        return std::ranges::binary_search(info.types, type);
-    });
+    return takes_any_type(info.types);
+}
+
+// No list of types: there were too many to list.
+bool EventFilter::takes_any_type(const std::vector<std::string>& types) const {
+    if (types.empty() || (options_.types.empty() && options_.type_prefixes.empty())) return true;
+    const auto is_there = [&](const std::string& type) { return std::ranges::binary_search(types, type); };
+    const auto begins_one = [&](const std::string& prefix) {
+        const auto at = std::ranges::lower_bound(types, prefix);
+        return at != types.end() && at->starts_with(prefix);
+    };
+    return std::ranges::any_of(options_.types, is_there) ||
+           std::ranges::any_of(options_.type_prefixes, begins_one);
 }
 
 }  // namespace tarn::lake

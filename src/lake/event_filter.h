@@ -17,6 +17,11 @@ public:
     bool takes_frame(Partition partition, const FrameInfo& frame) const;
     // By position alone, so that lines need not be parsed to be skipped.
     bool takes_offset(Partition partition, Offset offset) const;
+    bool takes_any_offset(Partition partition, Offset first, Offset last) const {
+        return reaches(partition, last) && wants_any(partition, first, last);
+    }
+    // Whether certain offsets are wanted, and as many events as they are have been given.
+    bool all_given(std::uint64_t events) const;
     bool takes_sequence(Sequence sequence) const {
         return sequence >= options_.from_sequence && sequence < options_.until_sequence;
     }
@@ -26,6 +31,7 @@ private:
     bool wants_any(Partition partition, Offset first, Offset last) const;
     bool reaches(Partition partition, Offset last) const;  // the begin offset of the partition
     bool in_time(Time min_time, Time max_time) const;
+    bool takes_any_type(const std::vector<std::string>& types) const;
 
     const ScanOptions& options_;
 };

@@ -227,18 +227,16 @@ TEST_F(LakeTest, ADeletedStreamHoldsNothingBack) {
     EXPECT_EQ(append(again, 0, {"2"}).ranges, (std::vector<log::Range>{{0, 0, 0}}));
 }
 
-TEST_F(LakeTest, OffsetsAndSequencesGoOnAfterTheLogIsEmpty) {
+// Where the log begins by the catalog alone: LogTest.BeginsWhereTheCatalogSays.
+TEST_F(LakeTest, ALogThatIsGoneIsRefused) {
     append(bank, 0, {"1", "2"});
-    append(bank, 1, {"3"});
     roll(bank);
     at.reset();
     const auto files = fs.list("wal");
     for (const auto& file : *files) ASSERT_TRUE(fs.remove("wal/" + file.name));
-    open();
-    const log::Appended next = append(bank, 0, {"4"});
-    EXPECT_EQ(next.first_sequence, 4u);
-    EXPECT_EQ(next.ranges, (std::vector<log::Range>{{0, 2, 2}}));
-    EXPECT_EQ(at->read("bank")->size(), 4u);
+    TestLake again(fs, clock);
+    EXPECT_EQ(again.open(folder / "catalog.db").error().code, Code::data_missing);
+    EXPECT_TRUE(fs.list("wal")->empty());
 }
 
 TEST_F(LakeTest, OriginsAreRecognisedAfterTheirRecordsAreGone) {

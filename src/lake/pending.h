@@ -1,5 +1,5 @@
-// What the log holds of each stream that no object holds yet, counted by reading each record once.
-// Thread-safe.
+// What the log holds of each stream that no object holds yet: what stood in the log when it was opened is
+// counted by reading it once, what comes then the log tells. Thread-safe.
 #pragma once
 
 #include <map>
@@ -25,7 +25,8 @@ public:
 
     // Where counting begins: `rolled` says per stream what is in objects already. Once, before anything else.
     void begin(std::map<StreamId, Sequence> rolled);
-    // Reads on to the end of the log. Afterwards everything below end() has been counted.
+    // Counts on to the end of the log. Afterwards everything below end() has been counted. One thread at a
+    // time.
     Status catch_up();
     // Events of the stream below `until` are in objects now; nothing else of it was counted.
     void rolled(StreamId stream, Sequence until);
@@ -38,7 +39,9 @@ public:
     Sequence start_of(StreamId stream, Sequence rolled_sequence) const;
 
 private:
-    void count(StreamId stream, const event::StoredEvent& event);  // under mutex_
+    Status read_until(Sequence until);
+    // Under mutex_. `events` in one stretch of the stream.
+    void count(StreamId stream, const log::Arrivals::Events& events);
 
     log::Log& log_;
     os::FileSystem& fs_;
@@ -47,6 +50,7 @@ private:
     std::map<StreamId, Sequence> rolled_;
     std::map<StreamId, PendingEvents> pending_;
     Sequence end_ = 0;
+    std::optional<log::Arrivals> told_;  // by the log, not counted yet: what is before must be read first
 };
 
 }  // namespace tarn::lake

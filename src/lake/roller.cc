@@ -76,6 +76,7 @@ Result<std::string> hash_of_lines(std::string_view object) {
 Status Roller::begin() {
     TARN_ASSIGN(auto streams, catalog_.streams());
     for (const catalog::StreamInfo& info : streams) {
+        if (log_.damage()) break;  // objects are dense: what is missing must not be rolled over
         TARN_ASSIGN(const auto unfinished, catalog_.pending_roll(info.id));
         if (unfinished) (void)execute(info, *unfinished);
     }
@@ -197,6 +198,7 @@ Result<RollResult> Roller::roll_locked(StreamId stream) {
 
 Result<RollResult> Roller::roll(StreamId stream) {
     const std::lock_guard lock(mutex_);
+    if (const auto damage = log_.damage()) return fail(*damage);
     TARN_ASSIGN(const RollResult result, roll_locked(stream));
     TARN_TRY(release());
     return result;
@@ -215,6 +217,7 @@ bool Roller::is_due(const catalog::StreamInfo& info, const PendingEvents& pendin
 
 Result<std::int64_t> Roller::roll_due() {
     const std::lock_guard lock(mutex_);
+    if (const auto damage = log_.damage()) return fail(*damage);
     TARN_TRY(pending_.catch_up());
     TARN_ASSIGN(const auto streams, catalog_.streams());
     const auto pending = pending_.pending();

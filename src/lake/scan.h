@@ -44,7 +44,8 @@ struct ScanOptions {
     std::optional<Time> min_time,
         max_time;  // event time, both inclusive: prunes objects and frames by statistics only
     std::optional<Time> min_ingested, max_ingested;
-    std::vector<std::string> types;  // prunes objects that hold none of them; empty: any
+    // Prunes objects that hold none of these types and none that begins so; both empty: any.
+    std::vector<std::string> types, type_prefixes;
     // Only these offsets matter (sorted): frames without any are skipped, events between them too. Exact.
     std::optional<std::map<Partition, std::vector<Offset>>> wanted;
     bool in_sequence =

@@ -24,6 +24,47 @@ Result<std::vector<catalog::ObjectInfo>> objects_of(const Json& list) {
     return objects;
 }
 
+// Only what concerns the stream goes along.
+Json gaps_json(const std::vector<log::Gap>& gaps, StreamId stream) {
+    Json list = Json::array();
+    for (const log::Gap& gap : gaps) {
+        Json lost = Json::array();
+        for (const log::Gap::Lost& range : gap.lost) {
+            if (range.stream != stream) continue;
+            Json numbers = Json::array();
+            lost.push(numbers.push(range.partition).push(range.first).push(range.last));
+        }
+        if (lost.size() == 0 && !gap.others) continue;
+        Json entry = Json::object();
+        entry.set("path", gap.path).set("begin", gap.begin).set("end", gap.end).set("what", gap.what);
+        entry.set("first", gap.first).set("until", gap.until).set("extent", std::uint64_t{gap.extent});
+        list.push(entry.set("others", gap.others).set("lost", std::move(lost)));
+    }
+    return list;
+}
+
+std::vector<log::Gap> gaps_of(const Json& list, StreamId stream) {
+    std::vector<log::Gap> gaps;
+    for (const Json& entry : list.elements()) {
+        log::Gap& gap = gaps.emplace_back();
+        gap.path = entry["path"].as_string();
+        gap.begin = entry["begin"].as_uint();
+        gap.end = entry["end"].as_uint();
+        gap.what = entry["what"].as_string();
+        gap.first = entry["first"].as_uint();
+        gap.until = entry["until"].as_uint();
+        gap.extent = entry["extent"].as_uint();
+        gap.others = entry["others"].as_bool();
+        for (const Json& range : entry["lost"].elements()) {
+            const auto& numbers = range.elements();
+            if (numbers.size() == 3)
+                gap.lost.push_back({stream, static_cast<Partition>(numbers[0].as_uint()),
+                                    numbers[1].as_uint(), numbers[2].as_uint()});
+        }
+    }
+    return gaps;
+}
+
 }  // namespace
 
 Json StreamView::to_json() const {
@@ -36,6 +77,7 @@ Json StreamView::to_json() const {
     json.set("objects", objects_json(objects)).set("quarantine_objects", objects_json(quarantine_objects));
     json.set("rolled_sequence", rolled_sequence);
     json.set("extents", std::move(extents)).set("end_sequence", tail.end_sequence);
+    if (!tail.gaps.empty()) json.set("gaps", gaps_json(tail.gaps, stream));
     return json;
 }
 
@@ -52,6 +94,7 @@ Result<StreamView> StreamView::from_json(const Json& json) {
     for (const Json& extent : json["extents"].elements())
         view.tail.extents.push_back(
             {extent["path"].as_string(), extent["begin"].as_uint(), extent["end"].as_uint()});
+    view.tail.gaps = gaps_of(json["gaps"], view.stream);
     view.tail.end_sequence = json["end_sequence"].as_uint();
     return view;
 }

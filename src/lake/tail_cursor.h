@@ -20,6 +20,8 @@ private:
     bool takes(const event::StoredEvent& event) const;
     Result<bool> next_record();
     Status damaged(Error error);
+    Status report_gaps();
+    std::optional<Error> missing_in(const log::Gap& gap) const;
 
     os::FileSystem& fs_;
     const StreamView& view_;
@@ -28,6 +30,7 @@ private:
     ScanCounts& counts_;
 
     std::size_t next_extent_ = 0;
+    std::size_t next_gap_ = 0;
     std::unique_ptr<log::Reader> reader_;
     log::RecordView record_;
     std::size_t next_event_ = 0;

@@ -83,7 +83,7 @@ private:
             if (found == SegmentScan::Found::record) continue;
             const std::uint64_t stop = scan.position();
             const std::string why = found == SegmentScan::Found::invalid ? scan.why() : "records are missing";
-            TARN_ASSIGN(const auto later, next_valid(scan, stop));
+            TARN_ASSIGN(const auto later, scan.find_record(stop + 8, expected_.sequence.value_or(0)));
             previous_path_ = path;
             previous_end_ = stop;
             if (!later) {
@@ -92,28 +92,11 @@ private:
                 report(path, stop, end, why, true);
                 return {};
             }
-            const bool tail = later->second.synced_before <= expected_.sequence.value_or(0);
-            report(path, stop, later->first, why, tail);
-            scan.seek(later->first);
+            const bool tail = later->head.synced_before <= expected_.sequence.value_or(0);
+            report(path, stop, later->position, why, tail);
+            scan.seek(later->position);
             expected_ = {};
         }
-    }
-
-    // The next record that verifies by itself.
-    Result<std::optional<std::pair<std::uint64_t, RecordHead>>> next_valid(SegmentScan& scan,
-                                                                           std::uint64_t from) {
-        std::optional<std::pair<std::uint64_t, RecordHead>> found;
-        for (std::uint64_t at = from + 8; !found;) {
-            TARN_ASSIGN(const auto start, scan.find_start(at));
-            if (!start) break;
-            TARN_ASSIGN(const auto head, scan.head_at(*start));
-            if (head && head->first_sequence >= expected_.sequence.value_or(0)) {
-                TARN_ASSIGN(const std::string_view record, scan.bytes(*start, head->length));
-                if (payloads_verify(*head, record)) found.emplace(*start, *head);
-            }
-            at = *start + 8;
-        }
-        return found;
     }
 
     void report(const std::string& path, std::uint64_t begin, std::uint64_t end, std::string what,

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <future>
 #include <mutex>
+#include <span>
 #include <thread>
+#include <utility>
 
 #include "codec/hash.h"
 #include "log/pending.h"
@@ -52,6 +55,7 @@ public:
     void submit(const Batch& batch, Done done) override;
     std::optional<Appended> find_origin(std::string_view producer) override;
     Sequence durable_end() const override { return durable_end_; }
+    Arrivals take_arrivals() override;
     Tail tail(Sequence from) override;
     Status release(Sequence before) override;
     void check_space() override {
@@ -81,6 +85,7 @@ private:
 
     void write_group();
     Status write_chunk(const Chunk& chunk);
+    Status load_last_block(const std::string& path, std::uint64_t position);
     void publish(std::size_t written, const Status& failure);
     void publish_record(const Ticket& ticket);
     void answer_all(std::size_t written);
@@ -104,6 +109,7 @@ private:
     std::condition_variable work_, help_;
     Pending pending_;
     std::deque<Segment> segments_;  // with durable records, ascending
+    Arrivals arrivals_;             // not taken yet; from the last taking to durable_end_
     std::optional<Error> poisoned_;
     bool stopping_ = false;
     bool writer_waits_ = false;
@@ -118,7 +124,8 @@ private:
     // Of the thread that writes.
     std::unique_ptr<os::File> file_;
     std::uint64_t file_number_ = 0;
-    Group group_;  // being written
+    char last_block_[os::direct_block_bytes] = {};  // what stands before the end of the records in its block
+    Group group_;                                   // being written
     std::vector<Ticket> failed_;
     std::size_t failed_in_group_ = 0;  // the first so many of them
     Error failed_with_{};
@@ -129,6 +136,7 @@ private:
 // ---- opening
 
 Status LogImpl::start(const Baseline& baseline) {
+    if (baseline.has_history) TARN_TRY(require_log(fs_, directory_));
     TARN_TRY(fs_.make_directories(directory_));
     (void)space_is_low();  // gives up the headroom when there is next to nothing left to start with
     TARN_ASSIGN(Recovered found, recover(fs_, directory_, baseline, pending_.origins()));
@@ -140,18 +148,21 @@ Status LogImpl::start(const Baseline& baseline) {
         store(seed, clock_.now().us);
         store(seed + 8, clock_.monotonic_us());
         cursor.chain = codec::xxh3_64({seed, sizeof seed}, cursor.sequence);
-        const std::uint64_t has = cursor.capacity;
+        const std::uint64_t has = block_begin(cursor.capacity);
         if (has > 0) found.prepared.insert(cursor.segment);
         cursor.capacity = std::max(has, first_bytes);
         files_.found(cursor.segment - 1, found.prepared);
         TARN_TRY(files_.prepare(cursor.segment, cursor.capacity, 0));
     } else {
         files_.found(cursor.segment, found.prepared);
-        TARN_ASSIGN(file_, fs_.open(found.segments.back().path, os::OpenMode::read_write));
+        cursor.capacity = block_begin(cursor.capacity);
+        const std::string& path = found.segments.back().path;
+        TARN_TRY(load_last_block(path, cursor.position));
+        TARN_ASSIGN(file_, fs_.open(path, os::OpenMode::direct));
         file_number_ = cursor.segment;
     }
     recovery_ = found.report;
-    durable_end_ = cursor.sequence;
+    durable_end_ = arrivals_.from = cursor.sequence;
     segments_.assign(std::make_move_iterator(found.segments.begin()),
                      std::make_move_iterator(found.segments.end()));
     pending_.begin_at(cursor, std::move(found.next_offsets));
@@ -162,6 +173,16 @@ Status LogImpl::start(const Baseline& baseline) {
     writer_ = std::thread([this] { run_writer(); });
     helper_ = std::thread([this] { run_helper(); });
     return {};
+}
+
+// The records' last block goes out again with what comes behind it.
+Status LogImpl::load_last_block(const std::string& path, std::uint64_t position) {
+    TARN_ASSIGN(const auto file, fs_.open(path, os::OpenMode::read));
+    const std::span<char> kept(last_block_, position - block_begin(position));
+    TARN_ASSIGN(const std::size_t read, file->read_at(block_begin(position), kept));
+    if (read == kept.size()) return {};
+    return fail(Code::internal,
+                fmt::format("{}: the records end at byte {}, the file before it", path, position));
 }
 
 // ---- submitting
@@ -189,7 +210,7 @@ LogImpl::Outcome LogImpl::take_in(const Batch& batch, const Measured& measured, 
         pending_.add_repeated(*known, std::move(done));
         return {};
     }
-    if (space_is_low()) {
+    if (space_is_low() && !batch.essential) {
         return {.error = make_error(Code::disk_full,
                                     fmt::format("less than {} are free in {}, so nothing more is captured",
                                                 format_bytes(options_.low_water_bytes), directory_),
@@ -298,17 +319,21 @@ void LogImpl::write_group() {
     answer_all(written);
 }
 
-// One write and one sync; a segment is synced before the next one is begun.
+// One write and one sync; a segment is synced before the next one is begun. The write begins with the block
+// in which the records ended, as it stands on the disk: a tear leaves in each sector the old bytes or the new
+// ones, and where records stand these are the same.
 Status LogImpl::write_chunk(const Chunk& chunk) {
     if (chunk.opens) {
         TARN_TRY(files_.prepare(chunk.segment, chunk.capacity, options_.low_water_bytes));
         TARN_ASSIGN(file_, files_.take(chunk.segment));
         file_number_ = chunk.segment;
     }
-    const std::string_view bytes =
-        std::string_view(group_.buffer).substr(chunk.begin, chunk.end - chunk.begin);
-    Status status = file_->write_at(chunk.position, bytes);
+    char* bytes = group_.buffer.data() + chunk.begin;
+    std::memcpy(bytes, last_block_, chunk.kept);
+    Status status = file_->write_at(chunk.position, group_.buffer.view(chunk.begin, chunk.end));
     if (status) status = file_->sync();
+    const std::uint64_t last_block = block_begin(chunk.records_end);
+    std::memcpy(last_block_, bytes + (last_block - chunk.position), chunk.records_end - last_block);
     if (!status && status.error().kind == ErrorKind::out_of_space) {
         status.error().kind =
             ErrorKind::io;  // not before the write but within it: this is no orderly "disk full"
@@ -353,6 +378,13 @@ void LogImpl::publish_record(const Ticket& ticket) {
     }
     segments_.back().note(ticket.answer.first_sequence, ticket.position);
     durable_end_ = ticket.answer.first_sequence + ticket.answer.events;
+    Arrivals::Events& arrived = arrivals_.streams[ticket.stream];
+    if (arrived.events == 0) {
+        arrived.first_sequence = ticket.answer.first_sequence;
+        arrived.first_ingested = ticket.answer.ingested;
+    }
+    arrived.events += ticket.answer.events;
+    arrived.bytes += ticket.bytes;
 }
 
 void LogImpl::answer_all(std::size_t written) {
@@ -413,6 +445,12 @@ Status LogImpl::release(Sequence before) {
 
 // ---- reading
 
+Arrivals LogImpl::take_arrivals() {
+    const std::scoped_lock lock(mutex_);
+    arrivals_.until = durable_end_;
+    return std::exchange(arrivals_, {.from = durable_end_, .until = durable_end_, .streams = {}});
+}
+
 Tail LogImpl::tail(Sequence from) {
     const std::scoped_lock lock(mutex_);
     Tail tail;
@@ -452,7 +490,7 @@ Result<Appended> Log::append(const Batch& batch) {
 
 Result<std::unique_ptr<Log>> Log::open(os::FileSystem& fs, os::Clock& clock, std::string directory,
                                        Baseline baseline, LogOptions options) {
-    options.segment_bytes = std::max(options.segment_bytes & ~std::uint64_t{4095}, smallest_segment_bytes);
+    options.segment_bytes = std::max(block_begin(options.segment_bytes), smallest_segment_bytes);
     auto log =
         std::make_unique<LogImpl>(fs, clock, std::move(directory), options, Origins(baseline.older_origin));
     TARN_TRY(log->start(baseline));

@@ -45,6 +45,7 @@ struct Batch {
     StreamId stream;
     Origin origin;
     std::vector<Entry> entries;  // in order; at least one
+    bool essential = false;      // tells of what is done already: taken below the low-water mark too
 };
 
 struct Range {
@@ -68,6 +69,7 @@ struct Appended {
 struct Baseline {
     Sequence next_sequence = 1;
     std::map<std::pair<StreamId, Partition>, Offset> next_offsets;
+    bool has_history = false;  // there must be a log: it was written before
     // Origins whose records have left the log. nullopt when unknown. Called under the log's lock: must not
     // call back.
     std::function<std::optional<Appended>(std::string_view producer)> older_origin;
@@ -98,11 +100,42 @@ struct Extent {
     std::uint64_t end = 0;
 };
 
+// What cannot be read of a damaged log: bytes of one file, and what is known of the events that stood there.
+struct Gap {
+    struct Lost {
+        StreamId stream;
+        Partition partition = 0;
+        Offset first = 0, last = 0;
+        bool operator==(const Lost&) const = default;
+    };
+    std::string path;
+    std::uint64_t begin = 0, end = 0;  // byte range; both 0 when the whole file is gone
+    std::string what;
+    Sequence first = 0, until = 0;  // the events were those of [first, until)
+    std::vector<Lost> lost;         // their positions as far as they are known and in no object
+    bool others = false;            // there were more, of streams that are not known
+    std::size_t extent = 0;         // in a Tail: it stands before this one of the extents
+};
+
 // Durable records from some sequence on. While it lives, none of its segments is recycled.
 struct Tail {
     std::vector<Extent> extents;
+    std::vector<Gap> gaps;      // only of a damaged log, ascending
     Sequence end_sequence = 0;  // one past the last durable event
     std::shared_ptr<void> pin;
+};
+
+// What became durable in a stretch of sequences, by stream.
+struct Arrivals {
+    struct Events {
+        std::uint64_t events = 0;
+        std::uint64_t bytes = 0;  // of metas and payloads
+        Sequence first_sequence = 0;
+        Time first_ingested;
+    };
+    Sequence from = 0;  // [from, until)
+    Sequence until = 0;
+    std::map<StreamId, Events> streams;
 };
 
 class Log {
@@ -112,6 +145,10 @@ public:
     // Creates the directory's log or recovers it. log_corrupt when damage is not a torn tail.
     static Result<std::unique_ptr<Log>> open(os::FileSystem& fs, os::Clock& clock, std::string directory,
                                              Baseline baseline, LogOptions options = {});
+    // What still verifies of a log that open refused with `why` (log_corrupt): for reading alone. Every batch
+    // is refused with damage(), nothing on disk is changed, and tails say what they lack.
+    static Result<std::unique_ptr<Log>> open_damaged(os::FileSystem& fs, const std::string& directory,
+                                                     const Baseline& baseline, const Error& why);
     virtual ~Log() = default;
 
     // Queues the batch; `done` runs once, on the writer thread, when it is durable or has failed. For a
@@ -125,7 +162,11 @@ public:
     virtual std::optional<Appended> find_origin(std::string_view producer) = 0;
 
     virtual Sequence durable_end() const = 0;  // one past the last durable event
-    virtual Tail tail(Sequence from) = 0;      // extents may begin earlier than `from`: skip by sequence
+    // What became durable since the last call, or since opening: each event is told once.
+    virtual Arrivals take_arrivals() {
+        return {.from = durable_end(), .until = durable_end(), .streams = {}};
+    }
+    virtual Tail tail(Sequence from) = 0;  // extents may begin earlier than `from`: skip by sequence
     // Events below `before` are safe elsewhere: segments wholly below are recycled (kept for rewriting or
     // removed).
     virtual Status release(Sequence before) = 0;
@@ -137,6 +178,8 @@ public:
 
     virtual const Recovery& recovery() const = 0;
     virtual std::optional<Error> poisoned() const = 0;
+    // Set when this is what is left of a damaged log.
+    virtual std::optional<Error> damage() const { return std::nullopt; }
     // Writes and syncs what is pending, runs callbacks. Only when options.writer_thread is false.
     virtual void commit() = 0;
     // Called after each commit with durable_end, on the writer thread. Set before the first submit.

@@ -83,6 +83,14 @@ struct RecordHead {
 
 inline std::uint64_t padded(std::uint64_t length) { return (length + 7) & ~std::uint64_t{7}; }
 
+// Where the block of the disk with this byte begins, and where one ends that begins before it.
+inline std::uint64_t block_begin(std::uint64_t position) {
+    return position / os::direct_block_bytes * os::direct_block_bytes;
+}
+inline std::uint64_t block_end(std::uint64_t position) {
+    return block_begin(position + os::direct_block_bytes - 1);
+}
+
 // What stands in the table for one entry.
 struct EntryFields {
     Partition partition = 0;

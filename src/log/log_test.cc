@@ -124,18 +124,19 @@ TEST_F(LogTest, PinsTheOrderOfDurabilityInANewDirectoryAndAtARollover) {
                   "create data/wal/prepare.tmp", "truncate data/wal/prepare.tmp 0",
                   "write data/wal/prepare.tmp 0+16384", "sync data/wal/prepare.tmp",
                   "rename data/wal/prepare.tmp data/wal/0000000000000001.log", "sync_directory data/wal",
-                  // header, record and end mark in one write
-                  "write data/wal/0000000000000001.log 0+4400", "sync data/wal/0000000000000001.log",
+                  // header, record and end mark in one write of whole blocks
+                  "write data/wal/0000000000000001.log 0+8192", "sync data/wal/0000000000000001.log",
                   // a record that does not fit: the next segment, of its own size
                   "create data/wal/prepare.tmp", "truncate data/wal/prepare.tmp 0",
                   "write data/wal/prepare.tmp 0+20480", "sync data/wal/prepare.tmp",
                   "rename data/wal/prepare.tmp data/wal/0000000000000002.log", "sync_directory data/wal",
-                  "write data/wal/0000000000000002.log 0+18304", "sync data/wal/0000000000000002.log",
+                  "write data/wal/0000000000000002.log 0+20480", "sync data/wal/0000000000000002.log",
                   // prepared ahead, since the segment is more than half full
                   "create data/wal/prepare.tmp", "truncate data/wal/prepare.tmp 0",
                   "write data/wal/prepare.tmp 0+16384", "sync data/wal/prepare.tmp",
                   "rename data/wal/prepare.tmp data/wal/0000000000000003.log", "sync_directory data/wal",
-                  "write data/wal/0000000000000002.log 18272+304", "sync data/wal/0000000000000002.log"}));
+                  // the block in which the records ended goes out again, with what follows
+                  "write data/wal/0000000000000002.log 16384+4096", "sync data/wal/0000000000000002.log"}));
 }
 
 TEST_F(LogTest, AGroupIsOneWriteAndOneSync) {
@@ -369,6 +370,11 @@ TEST_F(LogTest, DiskLowRefusesCaptureAndReadsOn) {
     EXPECT_EQ(refused.error().kind, ErrorKind::out_of_space);
     EXPECT_FALSE(log->poisoned());
     EXPECT_EQ(read_all().size(), 1u);
+    const OwnedBatch record = batch_of(3);
+    Batch essential = record.view();
+    essential.essential = true;
+    EXPECT_TRUE(log->append(essential)) << "what was done already is written down";
+    EXPECT_EQ(read_all().size(), 2u);
     fs.limit_space(fs.used_bytes() + (10 << 10));
     clock.advance_us(1'000'001);
     EXPECT_FALSE(log->append(batch_of(2).view()));

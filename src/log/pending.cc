@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "codec/hash.h"
@@ -51,20 +52,12 @@ std::uint64_t Pending::capacity_after(std::uint64_t capacity) const {
     return std::min(segment_bytes_, 4 * capacity);
 }
 
-char* Pending::grow(std::uint64_t bytes) {
-    const std::size_t before = group_.buffer.size();
-    const std::size_t after = before + bytes;
-    if (after > group_.buffer.capacity())
-        group_.buffer.reserve(std::max(after, 2 * group_.buffer.capacity()));
-    group_.buffer.resize_and_overwrite(after, [after](char*, std::size_t) { return after; });
-    return group_.buffer.data() + before;
-}
-
 void Pending::close_chunk() {
     if (group_.chunks.empty()) return;
     Chunk& chunk = group_.chunks.back();
     const std::uint64_t mark = std::min(end_mark_bytes, chunk.capacity - chunk.records_end);
-    if (mark > 0) std::memset(grow(mark), 0, mark);
+    const std::uint64_t zeros = block_end(chunk.records_end + mark) - chunk.records_end;
+    if (zeros > 0) std::memset(group_.buffer.grow(zeros), 0, zeros);
     chunk.end = group_.buffer.size();
 }
 
@@ -73,11 +66,13 @@ void Pending::open_chunk(bool opens) {
     chunk.segment = cursor_.segment;
     chunk.capacity = cursor_.capacity;
     chunk.opens = opens;
-    chunk.position = opens ? 0 : cursor_.position;
+    chunk.position = opens ? 0 : block_begin(cursor_.position);
+    chunk.kept = opens ? 0 : cursor_.position - chunk.position;
     chunk.begin = group_.buffer.size();
     chunk.first_ticket = group_.tickets.size();
+    (void)group_.buffer.grow(chunk.kept);
     if (!opens) return;
-    char* header = grow(data_begin);
+    char* header = group_.buffer.grow(data_begin);
     std::memset(header, 0, data_begin);
     const SegmentHeader fields{cursor_.segment, cursor_.sequence, cursor_.chain, cursor_.capacity};
     encode_header(fields, header);
@@ -96,7 +91,7 @@ void Pending::place(std::uint64_t length) {
             cursor_.capacity = capacity_after(cursor_.capacity);
             cursor_.header_written = false;
         }
-        cursor_.capacity = std::max(cursor_.capacity, (data_begin + length + 4095) & ~std::uint64_t{4095});
+        cursor_.capacity = std::max(cursor_.capacity, block_end(data_begin + length));
     }
     if (!cursor_.header_written) {
         open_chunk(true);
@@ -137,6 +132,7 @@ void Pending::add(const Batch& batch, const Measured& measured, Time now, Log::D
     ticket.before = before;
     ticket.segment = cursor_.segment;
     ticket.position = cursor_.position;
+    ticket.bytes = measured.meta_bytes + measured.payload_bytes;
 
     RecordHead head;
     head.payload_crc = measured.payload_crc;
@@ -154,7 +150,7 @@ void Pending::add(const Batch& batch, const Measured& measured, Time now, Log::D
     head.meta_bytes = static_cast<std::uint32_t>(measured.meta_bytes);
     head.payload_bytes = measured.payload_bytes;
 
-    char* out = grow(measured.length);
+    char* out = group_.buffer.grow(measured.length);
     encode_head(head, out);
     give_offsets(batch, out + head.table_begin(), ticket.answer.ranges);
     batch.origin.producer.copy(out + head.producer_begin(), head.producer_bytes);

@@ -2,9 +2,9 @@
 // encoded at once, into a buffer that goes to disk as it stands. Not thread-safe: the log's lock guards it.
 #pragma once
 
-#include <string>
 #include <vector>
 
+#include "log/block_buffer.h"
 #include "log/log_format.h"
 #include "log/origins.h"
 #include "log/recovery.h"
@@ -21,11 +21,12 @@ struct Ticket {
     Cursor before;
     std::uint64_t segment = 0;  // where it stands
     std::uint64_t position = 0;
+    std::uint64_t bytes = 0;  // of metas and payloads
     bool has_origin = false;
     std::unique_ptr<Appended> origin_before;
 };
 
-// Bytes for one segment: one write and one sync.
+// Bytes for one segment, whole blocks of the disk: one write and one sync.
 struct Chunk {
     std::uint64_t segment = 0;
     std::uint64_t capacity = 0;
@@ -33,12 +34,13 @@ struct Chunk {
     std::uint64_t position = 0;  // in the file
     std::size_t begin = 0;       // in the buffer
     std::size_t end = 0;
+    std::size_t kept = 0;  // the first bytes are those that stand there already: the writer fills them in
     std::uint64_t records_end = 0;  // in the file: where the end mark stands
     std::size_t first_ticket = 0;
 };
 
 struct Group {
-    std::string buffer;
+    BlockBuffer buffer;
     std::vector<Chunk> chunks;
     std::vector<Ticket> tickets;
 };
@@ -77,7 +79,6 @@ private:
     void place(std::uint64_t length);
     void open_chunk(bool opens);
     void close_chunk();
-    char* grow(std::uint64_t bytes);
     void give_offsets(const Batch& batch, char* table, std::vector<Range>& ranges);
     void undo(const Ticket& ticket);
 

@@ -31,9 +31,11 @@ Status Reader::State::open_extent() {
     char bytes[header_bytes];
     TARN_ASSIGN(const std::size_t read, opened->read_at(0, bytes));
     SegmentHeader header;
-    if (decode_header({bytes, read}, header) != HeaderState::valid)
-        return damaged(0, "the segment's header is invalid");
-    const SegmentId id{header.number, header.incarnation()};
+    const bool valid = decode_header({bytes, read}, header) == HeaderState::valid;
+    // Records verify by themselves too; only what an earlier life of the file left needs its incarnation.
+    const std::string_view name = std::string_view(extent.path).substr(extent.path.rfind('/') + 1);
+    SegmentId id{segment_number(name), std::nullopt};
+    if (valid) id = {header.number, header.incarnation()};
     if (scan) {
         scan->reset(*opened, id, extent.end);
     } else {

@@ -25,6 +25,13 @@ struct SegmentFile {
     }
 };
 
+Failure log_missing(const std::string& directory, const std::string& what) {
+    return fail(Code::data_missing,
+                fmt::format("{} are missing, but the catalog knows of streams; nothing was changed", what),
+                {.place = {.source = directory},
+                 .next = "put the files back from a copy of the data directory, then start again"});
+}
+
 class Recoverer {
 public:
     Recoverer(os::FileSystem& fs, const std::string& directory, const Baseline& baseline, Origins& origins)
@@ -76,6 +83,9 @@ private:
         const auto valid = [](const SegmentFile& file) { return file.state == HeaderState::valid; };
         const auto last = std::find_if(files_.rbegin(), files_.rend(), valid);
         live_ = static_cast<std::size_t>(files_.rend() - last);
+        // The newest segment is never recycled: where there is none with a header, nothing was ever written.
+        if (live_ == 0 && baseline_.has_history && !files_.empty() && files_[0].number != 1)
+            return log_missing(directory_, fmt::format("the segments before {}", files_[0].path));
         for (std::size_t i = 0; i < live_; ++i) {
             if (!valid(files_[i])) return damaged(files_[i], 0, "the segment's header is invalid");
             if (i > 0 && files_[i].number != files_[i - 1].number + 1) {
@@ -105,7 +115,8 @@ private:
         } else if (!files_.empty()) {
             const SegmentFile& first = files_.front();
             out_.cursor.segment = first.number;
-            out_.cursor.capacity = std::max(first.size & ~std::uint64_t{7}, data_begin);
+            // A file without room for a record is made anew.
+            if (first.size > data_begin) out_.cursor.capacity = first.size & ~std::uint64_t{7};
         }
         return {};
     }
@@ -335,6 +346,16 @@ private:
 };
 
 }  // namespace
+
+Status require_log(os::FileSystem& fs, const std::string& directory) {
+    const auto listed = fs.list(directory);
+    if (!listed && listed.error().kind != ErrorKind::not_found) return fail(listed.error());
+    if (listed && std::ranges::any_of(*listed, [](const os::FileInfo& info) {
+            return segment_number(info.name) != 0 && !info.is_directory && info.size > 0;
+        }))
+        return {};
+    return log_missing(directory, "the log's segments, or what was in them,");
+}
 
 void Segment::note(Sequence sequence, std::uint64_t position) {
     if (marks.empty() || position >= marks.back().position + mark_spacing)

@@ -63,6 +63,9 @@ struct Recovered {
 Result<Recovered> recover(os::FileSystem& fs, const std::string& directory, const Baseline& baseline,
                           Origins& origins);
 
+// data_missing when a directory that must hold a log has no segment with a single byte.
+Status require_log(os::FileSystem& fs, const std::string& directory);
+
 inline constexpr const char* prepare_name = "prepare.tmp";
 
 }  // namespace tarn::log

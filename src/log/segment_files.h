@@ -37,7 +37,7 @@ public:
 
 private:
     Status require_space(std::uint64_t bytes);
-    Status write_zeros(os::File& file, std::uint64_t from, std::uint64_t to);
+    Status write_zeros(const std::string& path, std::uint64_t from, std::uint64_t to);
     Status make_file(const std::string& name, std::uint64_t bytes);
     std::string path(std::string_view name) const { return os::join(directory_, name); }
 

@@ -81,6 +81,20 @@ Result<std::optional<RecordHead>> SegmentScan::head_at(std::uint64_t position) {
     return std::optional(head);
 }
 
+Result<std::optional<SegmentScan::Record>> SegmentScan::find_record(std::uint64_t from, Sequence at_least) {
+    for (std::uint64_t at = from;;) {
+        TARN_ASSIGN(const auto start, find_start(at));
+        if (!start) return std::optional<Record>();
+        TARN_ASSIGN(const auto head, head_at(*start));
+        if (head && head->first_sequence >= at_least) {
+            TARN_ASSIGN(const std::string_view record, window_.view(*start, head->length));
+            if (record.size() == head->length && payloads_verify(*head, record))
+                return std::optional(Record{*start, *head});
+        }
+        at = *start + 8;
+    }
+}
+
 Result<std::uint64_t> SegmentScan::find_end_mark(std::uint64_t from) {
     for (std::uint64_t at = padded(from); at + end_mark_bytes <= window_.end();) {
         TARN_ASSIGN(const std::string_view bytes, window_.view(at, search_step));

@@ -50,6 +50,12 @@ public:
     Result<std::optional<std::uint64_t>> find_start(std::uint64_t from);
     // The head there, when its CRC holds and it fits in the file.
     Result<std::optional<RecordHead>> head_at(std::uint64_t position);
+    // The first record at or after `from` that verifies by itself and begins at `at_least` or later.
+    struct Record {
+        std::uint64_t position = 0;
+        RecordHead head;
+    };
+    Result<std::optional<Record>> find_record(std::uint64_t from, Sequence at_least);
     // The first place after `from` where an end mark could stand, or the end.
     Result<std::uint64_t> find_end_mark(std::uint64_t from);
     // The bytes of a stretch, for writing them again.

@@ -36,6 +36,18 @@ std::string_view view_of(const void* bytes, int size) {
                : std::string_view(static_cast<const char*>(bytes), static_cast<std::size_t>(size));
 }
 
+// "file:" and the path, with what SQLite would take for syntax written as %XX.
+std::string immutable_uri(std::string_view path) {
+    std::string uri = "file:";
+    for (const char c : path) {
+        if (c == '%' || c == '?' || c == '#')
+            uri += fmt::format("%{:02X}", c);
+        else
+            uri += c;
+    }
+    return uri + "?immutable=1";
+}
+
 // SQLite takes a null pointer for SQL's NULL; an empty view is an empty text.
 const char* data_of(std::string_view bytes) { return bytes.data() == nullptr ? "" : bytes.data(); }
 
@@ -127,8 +139,9 @@ Result<Database> Database::open(const std::string& path, const OpenOptions& opti
     database.error_code_ = options.error_code;
     const int flags =
         (options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
-        SQLITE_OPEN_NOMUTEX;
-    const int result = sqlite3_open_v2(path.c_str(), &database.handle_, flags, options.vfs);
+        SQLITE_OPEN_NOMUTEX | (options.immutable ? SQLITE_OPEN_URI : 0);
+    const std::string name = options.immutable ? immutable_uri(path) : path;
+    const int result = sqlite3_open_v2(name.c_str(), &database.handle_, flags, options.vfs);
     if (result != SQLITE_OK)
         return fail(error_of(database.handle_, options.error_code, result, fmt::format("open {}", path)));
 
@@ -183,5 +196,15 @@ Result<Statement> Database::prepare(std::string_view sql) {
 }
 
 std::int64_t Database::changes() const { return sqlite3_changes64(handle_); }
+
+Result<std::vector<std::string>> integrity_problems(Database& database) {
+    TARN_ASSIGN(Statement check, database.prepare("PRAGMA integrity_check"));
+    std::vector<std::string> problems;
+    for (;;) {
+        TARN_ASSIGN(const bool row, check.step());
+        if (!row) return problems;
+        if (check.text(0) != "ok") problems.emplace_back(check.text(0));
+    }
+}
 
 }  // namespace tarn::sqlite

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -51,8 +52,9 @@ private:
 
 struct OpenOptions {
     bool read_only = false;
-    bool wal = true;        // journal_mode=WAL
-    bool full_sync = true;  // synchronous=FULL, else NORMAL
+    bool immutable = false;  // with read_only: the file alone, without a lock, a write-ahead or a shared file
+    bool wal = true;         // journal_mode=WAL
+    bool full_sync = true;   // synchronous=FULL, else NORMAL
     std::int64_t busy_timeout_us = 5'000'000;
     Code error_code = Code::catalog_failed;  // given to errors of this database
     const char* vfs = nullptr;               // a registered VFS by name; nullptr: SQLite's own
@@ -84,5 +86,8 @@ private:
     sqlite3* handle_ = nullptr;
     Code error_code_ = Code::catalog_failed;
 };
+
+// What SQLite's own check finds in a database, one line each; none when it is whole.
+Result<std::vector<std::string>> integrity_problems(Database& database);
 
 }  // namespace tarn::sqlite

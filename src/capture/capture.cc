@@ -24,7 +24,7 @@ public:
                      std::function<void(net::Response)> respond) override {
         const auto found = writable_stream(stream);
         if (!found) return respond(net::error_response(found.error()));
-        capture::post_events(parts_.log, parts_.clock, *found, request, std::move(respond));
+        capture::post_events(parts_.log, parts_.clock, *found, std::move(request), std::move(respond));
     }
 
     Result<ImportCounts> import(const ImportRequest& request, const std::atomic<bool>& stop,
@@ -79,7 +79,9 @@ public:
         TARN_ASSIGN(auto derived, stream->deriver->derive(incoming));
         BatchBuilder builder(BatchBuilder::Payloads::viewed);
         builder.add(*stream, std::move(derived), payload, 0);
-        TARN_TRY(parts_.log.append(builder.finish(stream->info.id, {})));
+        log::Batch batch = builder.finish(stream->info.id, {});
+        batch.essential = true;
+        TARN_TRY(parts_.log.append(batch));
         return {};
     }
 

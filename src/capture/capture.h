@@ -33,6 +33,8 @@ struct ImportCounts {
     std::uint64_t read = 0, accepted = 0, quarantined = 0, skipped = 0;  // read = the sum of the others
     std::uint64_t files = 0, files_total = 0, bytes = 0;
     std::uint64_t empty_lines = 0;
+    std::uint64_t failed = 0;           // sources that could not be read, or not whole
+    std::vector<Error> named_failures;  // the first of them, each with its source
 };
 
 // Thread-safe.
@@ -53,7 +55,7 @@ public:
 
     // Reads the sources in name order; each record once however often it is run or killed, unless `again`.
     // Blocks; stops at a checkpoint when `stop` becomes true (error interrupted). Progress is called a few
-    // times a second.
+    // times a second, and with the final counts before it returns, whatever it returns.
     virtual Result<ImportCounts> import(const ImportRequest& request, const std::atomic<bool>& stop,
                                         const std::function<void(const ImportCounts&)>& on_progress) = 0;
 

@@ -201,6 +201,8 @@ public:
     Result<std::optional<catalog::ObjectInfo>> object_at(Position) override { return not_here(); }
     Result<std::map<std::pair<StreamId, Partition>, Offset>> next_offsets() override { return not_here(); }
     Result<Sequence> max_sequence() override { return not_here(); }
+    Result<bool> has_history() override { return not_here(); }
+    Result<std::vector<std::string>> problems() override { return not_here(); }
     Result<std::optional<catalog::OriginRecord>> origin(std::string_view) override { return not_here(); }
     Status put_document(const catalog::Document&) override { return not_here(); }
     Result<std::optional<catalog::Document>> document(std::string_view, std::string_view) override {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 #include <utility>
 
+#include "capture/archive.h"
 #include "capture/batch_builder.h"
 #include "capture/cutter.h"
 #include "capture/import_memory.h"
@@ -24,7 +26,8 @@ namespace {
 constexpr std::size_t max_batch_events = 5000;
 constexpr std::size_t max_batch_bytes = 1u << 20;
 constexpr std::int64_t progress_us = 200'000;
-constexpr std::size_t max_named_files = 10;
+constexpr std::size_t max_told_failures = 10;     // in a message
+constexpr std::size_t max_named_failures = 1000;  // in the result
 constexpr std::string_view same_command = "run the same command again: nothing is taken twice";
 
 class Import {
@@ -59,20 +62,51 @@ private:
     Status read_all() {
         TARN_ASSIGN(SourceList sources, list_sources(parts_.fs, request_.sources));
         counts_.files_total = sources.files.size();
-        failed_ = missing_ = sources.failed.size();
-        named_failures_ = std::move(sources.failed);
+        missing_ = sources.failed.size();
+        for (const Error& error : sources.failed) note_failure(error);
         for (const SourceFile& file : sources.files) {
-            TARN_TRY(read_file(file));
-            ++counts_.files;
-            report_progress();
+            const ArchiveKind kind = archive_kind(file.path);
+            TARN_TRY(kind == ArchiveKind::none ? read_file(file) : read_archive(file, kind));
         }
         return {};
     }
 
     Status read_file(const SourceFile& file) {
+        FileBytes bytes(parts_.fs, file.path);
+        TARN_TRY(read_source(file, bytes));
+        ++counts_.files;
+        report_progress();
+        return {};
+    }
+
+    // Each member is a file of its own, as in a folder of the archive's name.
+    Status read_archive(const SourceFile& file, ArchiveKind kind) {
+        const auto open = kind == ArchiveKind::zip ? open_zip : open_tar;
+        TARN_ASSIGN(const auto archive,
+                    open(parts_.fs, file.path, [this] { return stopped(); }, counts_.bytes));
+        counts_.files_total += archive->size();
+        std::map<std::string_view, int> seen;  // a name may stand twice
+        for (std::size_t i = 0; i < archive->size(); ++i) {
+            const std::string& name = archive->name(i);
+            const int before = seen[name]++;
+            SourceFile member{file.path + "/" + name, file.identity + "/" + name,
+                              without_packing(file.path + "/" + name)};
+            if (before > 0) member.identity += fmt::format("#{}", before);
+            const std::uint64_t bytes = counts_.bytes;
+            TARN_TRY(read_source(member, archive->open(i)));
+            counts_.bytes = bytes;  // the archive's were counted
+            ++counts_.files;
+            report_progress();
+        }
+        ++counts_.files;
+        if (!archive->damage()) note_failure(archive->damage().error());
+        return {};
+    }
+
+    Status read_source(const SourceFile& file, Bytes& bytes) {
         TARN_TRY(stopped());
-        TARN_ASSIGN(resume_, find_resume(parts_.fs, parts_.log, file, producer_of(file), options_,
-                                         [this] { return stopped(); }));
+        SourceReader reader(bytes, file.path, [this] { return stopped(); });
+        TARN_ASSIGN(resume_, find_resume(reader, parts_.log, producer_of(file), options_));
         file_ = &file;
         consumed_ = {};
         name_fits_ = true;
@@ -81,19 +115,22 @@ private:
         keyless_ = event::partition_of(file.identity, stream_.info.settings.partitions);
 
         const auto cutter = make_cutter(options_, [this](const Record& record) { return take(record); });
-        const Unpacked read = unpack(parts_.fs, file, counts_.bytes, [&](std::string_view piece) -> Status {
-            TARN_TRY(stopped());
-            return cutter->feed(piece);
-        });
+        const Unpacked read =
+            reader.read(counts_.bytes, [&](std::string_view piece) { return cutter->feed(piece); });
         TARN_TRY(read.consumer);
         if (read.file) {
             TARN_TRY(cutter->finish());
         } else {
-            note_failure(read.file.error());
+            note_failure(with_records(read.file.error()));
         }
-        if (cutter->broken()) TARN_TRY(take_rest(*cutter->broken()));
+        if (cutter->broken()) TARN_TRY(take_rest(*cutter->broken(), reader));
         counts_.empty_lines += cutter->empty_lines();
         return flush();
+    }
+
+    Error with_records(Error error) const {
+        error.message += fmt::format("; {} records before that were taken", format_count(consumed_.records));
+        return error;
     }
 
     std::string producer_of(const SourceFile& file) {
@@ -138,12 +175,10 @@ private:
 
     // What follows after the last element of a broken array is one record, kept as it is. The file is read
     // once more for it.
-    Status take_rest(const Broken& broken) {
+    Status take_rest(const Broken& broken, SourceReader& reader) {
         std::string rest;
         std::uint64_t at = 0;
-        std::uint64_t not_counted = 0;
-        const Unpacked read = unpack(parts_.fs, *file_, not_counted, [&](std::string_view piece) -> Status {
-            TARN_TRY(stopped());
+        const Unpacked read = reader.read(counts_.bytes, [&](std::string_view piece) -> Status {
             const std::uint64_t before =
                 std::min<std::uint64_t>(piece.size(), broken.from.byte - std::min(broken.from.byte, at));
             at += piece.size();
@@ -224,22 +259,26 @@ private:
         return fail(Code::interrupted, "the import was stopped", {.next = std::string(same_command)});
     }
 
-    void note_failure(const Error& error) {
-        ++failed_;
-        if (named_failures_.size() < max_named_files) named_failures_.push_back(error);
+    void note_failure(Error error) {
+        // Names of files are bytes; messages are text.
+        error.message = event::to_valid_utf8(error.message);
+        error.place.source = event::to_valid_utf8(error.place.source);
+        ++counts_.failed;
+        if (counts_.named_failures.size() < max_named_failures)
+            counts_.named_failures.push_back(std::move(error));
     }
 
     Status failed_files() const {
-        if (failed_ == 0) return {};
+        if (counts_.failed == 0) return {};
+        const std::vector<Error>& named = counts_.named_failures;
         std::string message =
-            fmt::format("{} of {} sources could not be read whole; all else was taken", format_count(failed_),
-                        format_count(counts_.files_total + missing_));
-        for (std::size_t i = 0; i < std::min(named_failures_.size(), max_named_files); ++i)
-            message += (i == 0 ? ": " : "; ") + named_failures_[i].message;
-        if (failed_ > max_named_files)
-            message += fmt::format("; and {} more", format_count(failed_ - max_named_files));
-        // Names of files are bytes; messages are text.
-        return fail(named_failures_.front().code, event::to_valid_utf8(message),
+            fmt::format("{} of {} sources could not be read whole; all else was taken",
+                        format_count(counts_.failed), format_count(counts_.files_total + missing_));
+        for (std::size_t i = 0; i < std::min(named.size(), max_told_failures); ++i)
+            message += (i == 0 ? ": " : "; ") + named[i].message;
+        if (counts_.failed > max_told_failures)
+            message += fmt::format("; and {} more", format_count(counts_.failed - max_told_failures));
+        return fail(named.front().code, std::move(message),
                     {.next = "repair them and run the same command again: nothing is taken twice"});
     }
 
@@ -290,9 +329,7 @@ private:
 
     ImportCounts counts_;
     std::uint64_t skipped_ = 0;
-    std::uint64_t failed_ = 0;
     std::uint64_t missing_ = 0;  // of the failed: sources that gave no file at all
-    std::vector<Error> named_failures_;
     std::int64_t last_progress_us_ = parts_.clock.monotonic_us();
 };
 

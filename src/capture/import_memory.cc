@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "capture/unpack.h"
 #include "codec/hash.h"
 
 namespace tarn::capture {
@@ -40,9 +39,8 @@ std::string unfinished_producer(const std::string& producer, const Consumed& bef
     return fmt::format("{}!{}:{:016x}", producer, before.records + 1, codec::xxh3_64(record, before.chain));
 }
 
-Result<Resume> find_resume(os::FileSystem& fs, log::Log& log, const SourceFile& file,
-                           const std::string& producer, const CutterOptions& options,
-                           const std::function<Status()>& stopped) {
+Result<Resume> find_resume(SourceReader& source, log::Log& log, const std::string& producer,
+                           const CutterOptions& options) {
     Resume resume;
     std::vector<Known> known = all_known(log, producer, resume.producer);
     if (known.empty()) return resume;
@@ -63,10 +61,8 @@ Result<Resume> find_resume(os::FileSystem& fs, log::Log& log, const SourceFile& 
     };
     const auto cutter = make_cutter(options, on_record);
     std::uint64_t bytes_read = 0;
-    const Unpacked read = unpack(fs, file, bytes_read, [&](std::string_view piece) -> Status {
-        TARN_TRY(stopped());
-        return cutter->feed(piece);
-    });
+    const Unpacked read =
+        source.read(bytes_read, [&](std::string_view piece) { return cutter->feed(piece); });
     if (!done) TARN_TRY(read.consumer);
     if (!done && read.file) (void)cutter->finish();  // its only errors are the ones above
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "capture/cutter.h"
-#include "capture/sources.h"
+#include "capture/unpack.h"
 #include "log/log.h"
 
 namespace tarn::capture {
@@ -29,10 +29,9 @@ struct Resume {
 
 // Looks up what is known of the file. When its beginning still is what was consumed, the import goes on from
 // there; when it has been changed, it is another source under a producer of its own, taken from its first
-// record. Reads the file again only when something is known of it. Fails only with what `stopped` returns.
-Result<Resume> find_resume(os::FileSystem& fs, log::Log& log, const SourceFile& file,
-                           const std::string& producer, const CutterOptions& options,
-                           const std::function<Status()>& stopped);
+// record. Reads the file only when something is known of it. Fails only when the reading is stopped.
+Result<Resume> find_resume(SourceReader& source, log::Log& log, const std::string& producer,
+                           const CutterOptions& options);
 
 // The producer of a record that the end of the file cut off: the same bytes at the same place are taken once,
 // and what they grow into later is another record.

@@ -362,17 +362,21 @@ TEST_F(ImportFiles, OnlyFailedSourcesSayWhatKindOfFailure) {
     EXPECT_EQ(import("gone*").error().code, Code::unreadable_source);
 }
 
-TEST_F(ImportFiles, ArchivesOfManyFilesAreRefusedByName) {
+TEST_F(ImportFiles, ADamagedArchiveIsNamedAndTheOthersGoOn) {
     write("x/a.ndjson", "1\n");
     for (const char* name : {"x/b.tar", "x/b.tar.gz", "x/b.zip"}) {
         write(name, "?");
         const auto result = import("x");
         ASSERT_FALSE(result);
-        EXPECT_EQ(result.error().code, Code::not_built);
+        EXPECT_EQ(result.error().code, Code::truncated_archive);
         EXPECT_THAT(result.error().message, HasSubstr(name));
+        EXPECT_EQ(last_.read, 1u);
+        EXPECT_EQ(last_.failed, 1u);
+        ASSERT_EQ(last_.named_failures.size(), 1u);
+        EXPECT_EQ(last_.named_failures[0].place.source, path(name));
         std::filesystem::remove(path(name));
     }
-    EXPECT_EQ(log_.batches, 0u);
+    EXPECT_EQ(log_.batches, 1u);
 }
 
 TEST_F(ImportFiles, LinesBeyondTheLimitAreQuarantinedWhole) {

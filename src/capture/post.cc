@@ -16,6 +16,11 @@ namespace {
 
 using Respond = std::function<void(net::Response)>;
 
+// An unpacked body may be as large as one that came unpacked (net::ServerOptions).
+constexpr std::size_t max_body_bytes = 64u << 20;
+constexpr const char* content_types =
+    "see docs/reference/capture.md, section POST events, for what each content type holds";
+
 Error too_large_error(std::size_t bytes, std::size_t limit) {
     return make_error(Code::too_large, fmt::format("the event has {} bytes, the limit is {}",
                                                    format_count(bytes), format_count(limit)));
@@ -45,14 +50,16 @@ public:
         if (kind == BodyKind::binary) {
             TARN_ASSIGN(incoming_.binary_attributes, binary_attributes(request.headers));
         } else if (request.body.empty()) {
-            return fail(Code::empty_body, "the request's body is empty: expected an event");
+            return fail(Code::empty_body, "the request's body is empty: expected an event",
+                        {.next = content_types});
         }
         return derive(request.body);
     }
 
     Status lines(std::string_view body) {
         if (body.empty())
-            return fail(Code::empty_body, "the request's body is empty: expected an event on each line");
+            return fail(Code::empty_body, "the request's body is empty: expected an event on each line",
+                        {.next = content_types});
         Start start;
         for (const char* at = body.data(); at != body.end(); ++start.line) {
             const auto rest = static_cast<std::size_t>(body.end() - at);
@@ -183,15 +190,28 @@ bool is_kept_when_bad(const Error& error, std::string_view body) {
 // on_error=reject: the first bad event is the answer, and nothing is stored.
 net::Response rejected_answer(Error error) {
     error.message += "; nothing of the request was stored (on_error=reject)";
+    if (error.next.empty())
+        error.next =
+            "correct it and send the request again, or leave on_error=reject out: then it goes to quarantine";
     return net::error_response(error);
+}
+
+net::Response undecoded_answer(const Error& error) {
+    net::Response response = net::error_response(error);
+    if (error.code != Code::unsupported_media) return response;
+    response.status = 415;
+    response.headers.emplace_back("accept-encoding", accepted_encodings);
+    return response;
 }
 
 }  // namespace
 
 void post_events(log::Log& log, os::Clock& clock, const std::shared_ptr<const Stream>& stream,
-                 const net::Request& request, std::function<void(net::Response)> respond) {
+                 net::Request request, std::function<void(net::Response)> respond) {
     auto options = read_options(request);
     if (!options) return respond(net::error_response(options.error()));
+    if (const Status decoded = decode_body(request, max_body_bytes); !decoded)
+        return respond(undecoded_answer(decoded.error()));
     const BodyKind kind = body_kind(request);
     const Time now = clock.now();
     Gatherer gatherer(*stream, *options, now);

@@ -15,8 +15,8 @@ namespace tarn::capture {
 inline constexpr std::size_t max_events_per_request = 250'000;
 
 // Cuts and derives on the calling thread, then hands over to the log; `respond` runs once, on the log's
-// writer thread or at once. The request is not needed after the return. Thread-safe.
+// writer thread or at once. Thread-safe.
 void post_events(log::Log& log, os::Clock& clock, const std::shared_ptr<const Stream>& stream,
-                 const net::Request& request, std::function<void(net::Response)> respond);
+                 net::Request request, std::function<void(net::Response)> respond);
 
 }  // namespace tarn::capture

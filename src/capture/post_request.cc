@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "codec/zstd.h"
+
 namespace tarn::capture {
 namespace {
 
@@ -35,6 +37,14 @@ Status read_parameter(const std::string& name, const std::string& value, PostOpt
                 {.next = "see docs/reference/capture.md, section POST events"});
 }
 
+std::string lower_trimmed(std::string_view text) {
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    std::string out(text);
+    std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+    return out;
+}
+
 // Double quotes around the value and backslashes within are taken off, once.
 std::string unquoted(std::string_view value) {
     if (value.size() < 2 || value.front() != '"' || value.back() != '"') return std::string(value);
@@ -49,15 +59,42 @@ std::string unquoted(std::string_view value) {
 
 }  // namespace
 
+Status decode_body(net::Request& request, std::size_t max_bytes) {
+    std::vector<std::string> encodings;
+    for (const auto& [name, value] : request.headers) {
+        if (name != "content-encoding") continue;
+        std::string encoding = lower_trimmed(value);
+        if (!encoding.empty() && encoding != "identity") encodings.push_back(std::move(encoding));
+    }
+    if (encodings.empty()) return {};
+    const bool is_gzip = encodings.front() == "gzip" || encodings.front() == "x-gzip";
+    if (encodings.size() > 1 || (!is_gzip && encodings.front() != "zstd"))
+        return fail(Code::unsupported_media,
+                    fmt::format("Content-Encoding {}: expected one of {}", encodings.front().substr(0, 64),
+                                accepted_encodings),
+                    {.next = "send the body without Content-Encoding, or packed with gzip or zstd"});
+
+    const auto unpacker = is_gzip ? codec::make_gzip_unpacker() : codec::make_zstd_unpacker();
+    std::string body;
+    const auto keep = [&](std::string_view piece) -> Status {
+        if (body.size() + piece.size() > max_bytes)
+            return fail(Code::too_large,
+                        fmt::format("the body unpacks to more than {} bytes", format_count(max_bytes)),
+                        {.next = "send it in several requests"});
+        body.append(piece);
+        return {};
+    };
+    Status unpacked = unpacker->feed(request.body, keep);
+    if (unpacked) unpacked = unpacker->finish();
+    if (!unpacked && unpacked.error().next.empty())
+        unpacked.error().next = "nothing of the request was stored: send it again";
+    TARN_TRY(unpacked);
+    request.body = std::move(body);
+    return {};
+}
+
 std::string media_type(std::string_view content_type) {
-    content_type = content_type.substr(0, content_type.find(';'));
-    while (!content_type.empty() && (content_type.back() == ' ' || content_type.back() == '\t'))
-        content_type.remove_suffix(1);
-    while (!content_type.empty() && (content_type.front() == ' ' || content_type.front() == '\t'))
-        content_type.remove_prefix(1);
-    std::string out(content_type);
-    std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-    return out;
+    return lower_trimmed(content_type.substr(0, content_type.find(';')));
 }
 
 BodyKind body_kind(const net::Request& request) {

@@ -21,6 +21,12 @@ enum class BodyKind {
 };
 BodyKind body_kind(const net::Request& request);
 
+// Undoes Content-Encoding (gzip, zstd or none). unsupported_media for others, too_large when more than
+// `max_bytes` come out, truncated_archive when the body is damaged.
+Status decode_body(net::Request& request, std::size_t max_bytes);
+// What Content-Encoding may say, for people and for Accept-Encoding.
+inline constexpr std::string_view accepted_encodings = "gzip, zstd";
+
 struct PostOptions {
     std::optional<std::string> key, type;
     bool reject = false;  // on_error=reject

@@ -12,7 +12,7 @@ namespace tarn::capture {
 
 struct SourceFile {
     std::string path;      // to open it; also how it is shown to people
-    std::string identity;  // absolute and normal: the same file however it was named
+    std::string identity;  // where it really is: the same file however it was named
     std::string name;      // the path without .gz or .zst: what name_pattern sees
 };
 
@@ -23,8 +23,12 @@ struct SourceList {
 
 // Sources in the order given. A directory gives all files below it by their path relative to it, a glob what
 // it matches by path, both in byte order. In a glob, * ? [] match within a name and ** any number of folders;
-// as in a shell, they do not match a leading dot. A file reached twice is listed once. Fails only for what
-// cannot work at all: no source, or an archive of a kind that is not built yet (not_built).
+// as in a shell, they do not match a leading dot. A file or folder reached twice, through links too, is read
+// once, under its own name where that is among the names. Only regular files are sources. Fails only
+// when no source is given.
 Result<SourceList> list_sources(os::FileSystem& fs, const std::vector<std::string>& sources);
+
+// A name without .gz or .zst.
+std::string without_packing(std::string_view name);
 
 }  // namespace tarn::capture

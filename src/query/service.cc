@@ -5,10 +5,12 @@
 #include <csignal>
 #include <set>
 
+#include "event/meta.h"
 #include "os/clock.h"
 #include "os/confine.h"
 #include "query/named_streams.h"
 #include "query/query.h"
+#include "query/sql_hints.h"
 #include "query/wire.h"
 #include "query/worker_pool.h"
 
@@ -54,10 +56,13 @@ Error death_of(os::Process& worker, const QueryLimits& limits) {
     const std::string said = worker.stderr_tail();
     if (said.find("bad_alloc") != said.npos || said.find("Out of Memory") != said.npos)
         return make_error(Code::query_memory,
-                          fmt::format("the query needs more than {}", format_bytes(limits.memory_bytes)));
+                          fmt::format("the query needs more than {}", format_bytes(limits.memory_bytes)),
+                          {.next = "narrow it with WHERE, or aggregate earlier"});
     if (status.signal == SIGXCPU)
-        return make_error(Code::query_timeout, fmt::format("the query used up the processor time of {}",
-                                                           format_duration(limits.timeout_us)));
+        return make_error(
+            Code::query_timeout,
+            fmt::format("the query used up the processor time of {}", format_duration(limits.timeout_us)),
+            {.next = "narrow the query, or allow it more with --timeout"});
     const std::string how = status.signal != 0 ? fmt::format("was killed by signal {}", status.signal)
                                                : fmt::format("exited with code {}", status.code);
     return make_error(
@@ -109,7 +114,7 @@ private:
 
     Failure cancelled(std::string why) {
         worker_.kill();
-        return fail(Code::interrupted, std::move(why));
+        return fail(Code::interrupted, std::move(why), {.next = "ask again"});
     }
 
     Status take_frames() {
@@ -182,7 +187,10 @@ public:
         const std::int64_t began_us = clock_->monotonic_us();
         TARN_ASSIGN(const WorkerRequest request, make_request(sql, limits));
         TARN_ASSIGN(const auto worker, send(request));
-        TARN_ASSIGN(QuerySummary summary, Conversation(*worker, *clock_, limits, sink, stopping_).listen());
+        Result<QuerySummary> answer = Conversation(*worker, *clock_, limits, sink, stopping_).listen();
+        if (!answer)
+            return fail(with_sql_hint(std::move(answer.error()), sql, [this] { return all_types(); }));
+        QuerySummary summary = std::move(*answer);
         summary.duration_us = clock_->monotonic_us() - began_us;
         return summary;
     }
@@ -196,7 +204,8 @@ private:
                               .memory_bytes = limits.memory_bytes,
                               .timeout_us = limits.timeout_us,
                               .store_root = root_of(lake_.store())};
-        if (!codec::is_valid_utf8(sql)) return fail(Code::sql_invalid, "the SQL is not valid UTF-8");
+        if (!codec::is_valid_utf8(sql))
+            return fail(Code::sql_invalid, "the SQL is not valid UTF-8", {.next = "send it as UTF-8"});
         const std::string text = lower_case(sql);
         const bool all = lists_tables(text);
         TARN_ASSIGN(const auto streams, catalog_.streams());
@@ -210,6 +219,31 @@ private:
         }
         TARN_TRY(check_bytes(request, mentions(text, "quarantine"), limits));
         return request;
+    }
+
+    // For hints: what cannot be read is left out.
+    std::vector<StreamTypes> all_types() {
+        std::vector<StreamTypes> all;
+        const auto streams = catalog_.streams();
+        if (!streams) return all;
+        for (const auto& stream : *streams) all.push_back({stream.name, types_of(stream.id)});
+        return all;
+    }
+
+    std::vector<std::string> types_of(StreamId stream) {
+        constexpr int read_at_most = 100'000;
+        std::set<std::string> types;
+        const auto view = lake_.view(stream);
+        if (!view) return {};
+        for (const auto& object : view->objects) types.insert(object.types.begin(), object.types.end());
+        const auto scan = lake_.scan(*view, {.from_sequence = view->rolled_sequence, .with_hash = false});
+        event::MetaReader reader;
+        for (int i = 0; scan && i < read_at_most; ++i) {
+            const auto event = (*scan)->next();
+            if (!event || *event == nullptr) break;
+            types.emplace(reader.read(**event, view->name).type);
+        }
+        return {types.begin(), types.end()};
     }
 
     static Status check_bytes(const WorkerRequest& request, bool quarantine, const QueryLimits& limits) {

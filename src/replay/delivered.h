@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "replay/replay.h"
@@ -11,6 +12,9 @@ namespace tarn::replay {
 
 // Where a job's files are.
 std::string job_file(const Replay::Parts& parts, std::string_view job, std::string_view file);
+
+// What the ledger says of an event that is not sent because the target has had it.
+constexpr std::string_view delivered_before_text = "delivered by an earlier run";
 
 // Sorted positions that runs other than `except_run` have had acknowledged by an equal target. Empty for
 // targets that begin anew with each run: null:, file:, and copies.

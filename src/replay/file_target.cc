@@ -1,9 +1,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "codec/base64.h"
 #include "codec/json.h"
+#include "os/access.h"
 #include "replay/targets.h"
 
 namespace tarn::replay {
@@ -32,6 +34,15 @@ void append_payload_line(std::string& out, const event::StoredEvent& event) {
         return;
     }
     out += event.payload;
+}
+
+// Links are followed as far as there is something to follow.
+bool is_inside(const std::string& path, const std::string& directory) {
+    std::error_code problem;
+    const auto inner = std::filesystem::weakly_canonical(path, problem);
+    const auto outer = std::filesystem::weakly_canonical(directory, problem);
+    if (problem || outer.empty()) return false;
+    return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 class FileTarget final : public Target {
@@ -86,6 +97,30 @@ void append_file_line(std::string& out, event::Shape shape, const event::StoredE
         event::append_shape(out, shape, event, meta, {.run = run, .attempt = 1});
     if (spans_lines(std::string_view(out).substr(from))) join_lines(out, from);
     out += '\n';
+}
+
+Status check_file_place(os::FileSystem& fs, const std::string& path, const std::string& data_directory) {
+    if (is_inside(path, data_directory))
+        return fail(Code::bad_target,
+                    fmt::format("file:{} lies in the data directory {}", path, data_directory),
+                    {.next = "name a file outside it: what is inside is Tarn's own"});
+    TARN_ASSIGN(const auto info, fs.stat(path));
+    if (info && info->is_directory)
+        return fail(Code::bad_target, fmt::format("file:{} is a directory", path),
+                    {.next = "name a file in it"});
+    const std::string folder = os::parent_of(path);
+    TARN_ASSIGN(const auto parent, fs.stat(folder));
+    if (!parent)
+        return fail(Code::bad_target, fmt::format("file:{}: there is no directory {}", path, folder),
+                    {.next = fmt::format("mkdir -p {}", folder)});
+    if (!parent->is_directory)
+        return fail(Code::bad_target, fmt::format("file:{}: {} is not a directory", path, folder),
+                    {.next = "name a file in a directory"});
+    if (info || !os::refuses_new_files(folder)) return {};
+    Error error = make_error(Code::bad_target, fmt::format("file:{}: {} may not be written", path, folder),
+                             {.next = "name a file elsewhere, or allow this user to write there"});
+    error.kind = ErrorKind::denied;
+    return fail(std::move(error));
 }
 
 Status check_file_is_free(os::FileSystem& fs, const std::string& path) {

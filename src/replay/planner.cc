@@ -47,7 +47,8 @@ Status check_settings(const PlanRequest& request) {
     TARN_TRY(Pace::parse(request.pace));
     TARN_TRY(event::parse_shape(request.shape));
     if (!request.only.empty())
-        return fail(Code::not_built, "--only is not built yet: there are no subscriptions in this version");
+        return fail(Code::not_built, "--only is not built yet: there are no subscriptions in this version",
+                    {.next = "leave --only out"});
     return {};
 }
 
@@ -124,7 +125,13 @@ Result<Destination> resolve_destination(Replay::Parts& parts, const PlanRequest&
         TARN_ASSIGN(const state::ProjectionSpec spec, parts.state.projection(name));
         to.version.set(name, spec.version());
     }
+    if (to.address.kind == TargetKind::file)
+        TARN_TRY(check_file_place(parts.fs, to.address.place, os::parent_of(parts.directory)));
     if (to.address.kind == TargetKind::stream) {
+        if (to.address.place.starts_with('_'))
+            return fail(Code::bad_target,
+                        fmt::format("stream:{} belongs to Tarn: only Tarn writes there", to.address.place),
+                        {.next = "name a stream of your own; what there is: tarn stream list"});
         TARN_ASSIGN(const catalog::StreamInfo stream, parts.catalog.stream(to.address.place));
         to.version.set("stream", std::to_string(stream.id.value));
     }
@@ -301,8 +308,14 @@ private:
     Json lines_ = Json::array();
 };
 
-Json risks_json(const PlanRequest& request, const Destination& to, const Selection& selection,
-                const Tally& tally, const Json& coverage) {
+std::uint64_t bytes_in_the_way(Replay::Parts& parts, const Destination& to) {
+    if (to.address.kind != TargetKind::file) return 0;
+    const auto there = parts.fs.stat(to.address.place);
+    return there && *there ? (*there)->size : 0;
+}
+
+Json risks_json(Replay::Parts& parts, const PlanRequest& request, const Destination& to,
+                const Selection& selection, const Tally& tally, const Json& coverage) {
     Risks risks;
     if (request.order == "key" && tally.without_key > 0)
         risks.add(
@@ -317,11 +330,15 @@ Json risks_json(const PlanRequest& request, const Destination& to, const Selecti
         risks.add(
             "the receiver may see an event twice after a crash: it must recognise the header "
             "Idempotency-Key");
+    if (const std::uint64_t bytes = bytes_in_the_way(parts, to); bytes > 0)
+        risks.add(fmt::format("{} holds {}: a run writes only into a new or empty file, move it away first",
+                              to.address.text(), format_bytes(bytes)));
     if (to.address.kind == TargetKind::stream)
         for (const Source& source : selection.sources)
             if (source.info.name == to.address.place)
                 risks.add(fmt::format(
-                    "the events go into the stream they come from: what reads {} sees them a second time",
+                    "a loop: the events go into the stream they come from. What reads {} sees them a second "
+                    "time, and the same selection selects them again",
                     source.info.name));
     if (coverage["complete"].type() == codec::JsonType::boolean && !coverage["complete"].as_bool()) {
         if (coverage["missing"].as_uint() > 0)
@@ -472,7 +489,7 @@ Result<Json> make_plan(Replay::Parts& parts, const PlanRequest& request) {
     document.set("archived", Json::object().set("objects", 0).set("bytes", 0).set("ready_in", nullptr));
     const double seconds = std::round(estimated_seconds(tally, pace, to.address.kind) * 1000) / 1000;
     document.set("estimate", Json::object().set("seconds", seconds).set("cost", 0));
-    document.set("risks", risks_json(request, to, selection, tally, coverage));
+    document.set("risks", risks_json(parts, request, to, selection, tally, coverage));
     document.set("top_keys", tally.most_frequent_keys()).set("without_key", tally.without_key);
     document.set("on_failure", request.on_failure)
         .set("into", text_or_null(to.copy))

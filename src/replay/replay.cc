@@ -25,6 +25,8 @@ std::string_view state_of(const RunResult& result) {
             return "finished";
         case RunEnd::stopped:
             return "interrupted";
+        case RunEnd::paused:
+            return "paused";
         case RunEnd::cancelled:
             return "cancelled";
         case RunEnd::failed:
@@ -120,15 +122,28 @@ public:
         return execute(std::string(run_id), stop, on_progress);
     }
 
+    Status check_can_resume(std::string_view run) override {
+        TARN_ASSIGN(const Json record, body_of("run", run));
+        if (!is_over(record)) return {};
+        return fail(Code::run_state,
+                    fmt::format("run {} is {}: there is nothing to resume", run, record["state"].as_string()),
+                    {.next = fmt::format("tarn report {}", run)});
+    }
+
     Result<Json> resume(std::string_view run, const std::atomic<bool>& stop,
                         const Progress& on_progress) override {
-        TARN_ASSIGN(const Json record, body_of("run", run));
-        if (is_over(record))
-            return fail(
-                Code::run_state,
-                fmt::format("run {} is {}: there is nothing to resume", run, record["state"].as_string()),
-                {.next = fmt::format("tarn report {}", run)});
+        TARN_TRY(check_can_resume(run));
         return execute(std::string(run), stop, on_progress);
+    }
+
+    Status pause(std::string_view run) override {
+        const std::scoped_lock lock(mutex_);
+        const auto active = active_.find(run);
+        if (active == active_.end())
+            return fail(Code::run_state, fmt::format("run {} is not being executed", run),
+                        {.next = fmt::format("tarn replay show {}", run)});
+        active->second->pause = true;
+        return {};
     }
 
     Status cancel(std::string_view run) override {
@@ -142,7 +157,8 @@ public:
         }
         if (is_over(record))
             return fail(Code::run_state,
-                        fmt::format("run {} is {} already", run, record["state"].as_string()));
+                        fmt::format("run {} is {} already", run, record["state"].as_string()),
+                        {.next = fmt::format("tarn report {}", run)});
         record.set("state", "cancelled").set("ended", format_rfc3339(parts_.clock.now()));
         return store(record);
     }
@@ -151,8 +167,10 @@ public:
         TARN_ASSIGN(const Pace parsed, Pace::parse(pace));
         TARN_ASSIGN(Json record, body_of("run", run));
         if (is_over(record))
-            return fail(Code::run_state, fmt::format("run {} is {}: its pace cannot be changed", run,
-                                                     record["state"].as_string()));
+            return fail(
+                Code::run_state,
+                fmt::format("run {} is {}: its pace cannot be changed", run, record["state"].as_string()),
+                {.next = fmt::format("tarn report {}", run)});
         record.set("pace", pace);
         TARN_TRY(store(record));
         const std::scoped_lock lock(mutex_);
@@ -185,7 +203,8 @@ private:
         if (document) return document->body;
         const Code code = kind == "plan" ? Code::unknown_plan : Code::unknown_run;
         return fail(code, fmt::format("there is no {} {}", kind, id),
-                    {.next = "list what there is with: tarn replay list"});
+                    {.next = fmt::format("list what there is with: tarn replay list{}",
+                                         kind == "plan" ? " --plans" : "")});
     }
 
     Status store(const Json& record) {
@@ -264,7 +283,8 @@ Result<Json> ReplayImpl::execute(const std::string& run, const std::atomic<bool>
     // Read again behind the lock: another runner may have finished it meanwhile.
     TARN_ASSIGN(Json record, body_of("run", run));
     if (is_over(record))
-        return fail(Code::run_state, fmt::format("run {} is {}", run, record["state"].as_string()));
+        return fail(Code::run_state, fmt::format("run {} is {}", run, record["state"].as_string()),
+                    {.next = fmt::format("tarn report {}", run)});
     const auto control = std::make_shared<RunControl>();
     {
         const std::scoped_lock guard(mutex_);

@@ -66,6 +66,11 @@ public:
         std::string_view plan) = 0;  // gives the run's id, nothing is sent yet
     virtual Result<codec::Json> resume(std::string_view run, const std::atomic<bool>& stop,
                                        const std::function<void(const RunProgress&)>& on_progress) = 0;
+    // run_state when there is nothing left to do.
+    virtual Status check_can_resume(std::string_view run) = 0;
+    // Asks a run that is being executed to stop at its next checkpoint, in state paused; run_state when it is
+    // not.
+    virtual Status pause(std::string_view run) = 0;
     virtual Status cancel(std::string_view run) = 0;
     virtual Status set_pace(std::string_view run, std::string_view pace) = 0;
     virtual Result<codec::Json> show_run(std::string_view run) = 0;  // the report document

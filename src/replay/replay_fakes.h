@@ -267,7 +267,7 @@ public:
         stores_.erase(std::string(name));
         return {};
     }
-    Status promote_copy(std::string_view) override { return {}; }
+    Result<state::Replaced> promote_copy(std::string_view) override { return state::Replaced(); }
     Result<state::DiffResult> diff(std::string_view before, std::string_view after,
                                    const state::DiffOptions&) override {
         diffed.emplace_back(before, after);

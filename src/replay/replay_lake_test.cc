@@ -30,13 +30,13 @@ protected:
                                           .append = {}}));
     }
 
-    void append(int count) {
+    void append(int count, const std::string& type = "") {
         for (int i = 0; i < count; ++i, ++written) {
             const std::string meta = fmt::format(
                 "\"key\":\"K{}\",\"attributes\":{{\"id\":\"e{}\",\"source\":\"/"
-                "s\",\"type\":\"t{}\",\"time\":\"{}\"}}",
-                written % 7, written, written % 2,
-                format_rfc3339(Time{1'700'000'000'000'000 + written * 1'000'000}));
+                "s\",\"type\":\"{}\",\"time\":\"{}\"}}",
+                written % 7, written, type.empty() ? fmt::format("t{}", written % 2) : type,
+                format_rfc3339(Time{1'700'000'000'000'000 + std::int64_t{written} * 1'000'000}));
             const std::string payload =
                 fmt::format("{{\"n\":{},\"filling\":\"{}\"}}", written, std::string(300, 'x'));
             log::Batch batch;
@@ -117,6 +117,43 @@ TEST_F(ReplayOverObjects, time_and_type_prune_without_losing_anything) {
     EXPECT_EQ((*plan)["events"].as_uint(), 72u);  // the odd numbers of [100, 245)
     EXPECT_LT((*plan)["scanned"]["objects_read"].as_uint(), (*plan)["scanned"]["objects_total"].as_uint());
     EXPECT_EQ((*run((*plan)["plan"].as_string()))["counts"]["acknowledged"].as_uint(), 72u);
+}
+
+// What a pattern says of type and time skips objects; the selection is that of a scan of everything.
+TEST_F(ReplayOverObjects, patterns_prune_without_losing_anything) {
+    for (int round = 0; round < 3; ++round) {
+        append(60);
+        roll();
+    }
+    written += 10 * 86'400;  // ten days later
+    append(1, "rare.one");
+    roll();
+    const auto plan = [&](const std::string& pattern) {
+        PlanRequest request;
+        request.stream = "bank";
+        request.pattern = pattern;
+        request.target = "null:";
+        const auto made = replay->plan(request);
+        EXPECT_TRUE(made) << pattern << made.error().text();
+        const auto count = [&](const Json& from, const char* name) {
+            return made ? from[name].as_uint() : 0;
+        };
+        return std::pair{count(*made, "events"), count((*made)["scanned"], "objects_read")};
+    };
+    const auto all = plan(R"({"type":[{"exists":true}]})");
+    EXPECT_EQ(all.first, 181u);
+    for (const char* rare :
+         {R"({"type":["rare.one"]})", R"({"type":[{"prefix":"rare."}]})",
+          R"({"type":[{"wildcard":"rare.*e"}]})",
+          R"({"$or":[{"type":["rare.one"],"data":{"n":[{"exists":true}]}},{"type":[{"prefix":"none"}]}]})",
+          R"({"time":[{"prefix":"2023-11-24"}]})",
+          R"({"time":[{"prefix":"2023-11-24T2"}],"type":[{"suffix":"e"}]})"})
+        EXPECT_EQ(plan(rare), (std::pair<std::uint64_t, std::uint64_t>{1, 1})) << rare;
+    // The same without anything to prune by.
+    EXPECT_EQ(plan(R"({"type":[{"suffix":".one"}]})"),
+              (std::pair<std::uint64_t, std::uint64_t>{1, all.second}));
+    EXPECT_EQ(plan(R"({"time":[{"prefix":"2023-11-14"}]})").first,
+              plan(R"({"time":[{"wildcard":"*-14T*"}]})").first);
 }
 
 TEST_F(ReplayOverObjects, a_missing_object_is_noticed_before_anything_is_sent) {

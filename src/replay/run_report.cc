@@ -9,6 +9,7 @@
 
 #include "codec/hash.h"
 #include "event/meta.h"
+#include "replay/delivered.h"
 #include "replay/fixed_layout.h"
 #include "replay/ledger.h"
 #include "replay/manifest.h"
@@ -34,7 +35,8 @@ struct Range {
 struct Gathered {
     LedgerState state;
     std::vector<Range> acknowledged;
-    std::vector<Cause> causes;
+    std::vector<Cause> causes;   // of failed and unknown
+    std::vector<Cause> skipped;  // why
 
     void take(const LedgerRecord& record) {
         if (record.kind == LedgerKind::acknowledged) {
@@ -44,11 +46,13 @@ struct Gathered {
             else
                 acknowledged.push_back({record.first, record.count});
         }
-        if (record.kind == LedgerKind::failed || record.kind == LedgerKind::unknown) add_cause(record);
+        if (record.kind == LedgerKind::failed || record.kind == LedgerKind::unknown)
+            add_cause(causes, record);
+        if (record.kind == LedgerKind::skipped) add_cause(skipped, record);
     }
 
 private:
-    void add_cause(const LedgerRecord& record) {
+    static void add_cause(std::vector<Cause>& causes, const LedgerRecord& record) {
         auto cause = std::find_if(causes.begin(), causes.end(), [&record](const Cause& known) {
             return known.kind == record.kind && known.text == record.text;
         });
@@ -156,6 +160,18 @@ Result<Json> failures_json(const ReportInputs& inputs, ManifestReader& manifest,
     return list;
 }
 
+// Why events were skipped, with what to do about those that the target has had.
+Json skipped_json(const Gathered& gathered) {
+    Json list = Json::array();
+    for (const Cause& cause : gathered.skipped) {
+        Json json = Json::object().set("cause", cause.text).set("count", cause.count);
+        if (cause.text == delivered_before_text)
+            json.set("next", "to send them again: make the plan with --again");
+        list.push(std::move(json));
+    }
+    return list;
+}
+
 double seconds_of(std::uint64_t us) { return std::round(static_cast<double>(us) / 1000) / 1000; }
 
 Json rate_json(const LedgerState& state, std::uint64_t active_us) {
@@ -183,7 +199,8 @@ Result<Json> make_report(const ReportInputs& inputs) {
         .set("state", record["state"]);
     report.set("started", record["started"]).set("ended", record["ended"]);
     report.set("counts", counts_json(gathered.state, manifest->entries())).set("by_type", plan["by_type"]);
-    report.set("by_failure", std::move(failures)).set("rate", rate_json(gathered.state, active_us));
+    report.set("by_failure", std::move(failures)).set("by_skip", skipped_json(gathered));
+    report.set("rate", rate_json(gathered.state, active_us));
     report.set("order", Json::object()
                             .set("kind", plan["order"])
                             .set("violations", record["order_violations"].as_uint())

@@ -125,6 +125,7 @@ RunResult Runner::run() {
                  : stop_at_failure_      ? RunEnd::failed
                  : all                   ? RunEnd::finished
                  : setup_.control.cancel ? RunEnd::cancelled
+                 : setup_.control.pause  ? RunEnd::paused
                                          : RunEnd::stopped;
     add_sample();
     report_progress(true);
@@ -244,7 +245,7 @@ Status Runner::send_granted(std::size_t count) {
         if (choice == Choice::hold) {
             settle(slot, LedgerKind::held, {});
         } else if (choice == Choice::skip) {
-            settle(slot, LedgerKind::skipped, {Delivery::skipped, "delivered by an earlier run"});
+            settle(slot, LedgerKind::skipped, {Delivery::skipped, std::string(delivered_before_text)});
         } else {
             const Sent& sent = answers[answered++];
             const LedgerKind kind = kind_of(sent.delivery);

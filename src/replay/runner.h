@@ -24,6 +24,7 @@ namespace tarn::replay {
 // What others may tell a run while it runs.
 struct RunControl {
     std::atomic<bool> cancel = false;
+    std::atomic<bool> pause = false;
     std::mutex mutex;
     std::optional<Pace> new_pace;  // guarded by mutex
 };
@@ -33,7 +34,7 @@ struct RunSample {
     std::uint64_t done = 0;  // settled
 };
 
-enum class RunEnd : std::uint8_t { finished, stopped, cancelled, failed };  // failed: on_failure stop
+enum class RunEnd : std::uint8_t { finished, stopped, paused, cancelled, failed };  // failed: on_failure stop
 
 struct RunResult {
     RunEnd end = RunEnd::finished;
@@ -95,7 +96,9 @@ private:
     void pause_for_pace();
     void report_progress(bool always);
     void add_sample();
-    bool wants_to_stop() const { return setup_.stop.load() || setup_.control.cancel.load(); }
+    bool wants_to_stop() const {
+        return setup_.stop.load() || setup_.control.cancel.load() || setup_.control.pause.load();
+    }
     std::int64_t active_us() const;
     std::string_view stream_name(StreamId stream) const;
 

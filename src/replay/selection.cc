@@ -216,6 +216,40 @@ PositionSet grouped(const std::vector<Position>& positions) {
     return set;
 }
 
+// The times that texts which begin with `text` can mean, whatever their offset from UTC, to the day.
+std::optional<std::pair<Time, Time>> days_of(std::string_view text) {
+    constexpr std::size_t date_size = 10;
+    if (text.size() < date_size) return std::nullopt;
+    const auto midnight = parse_rfc3339(fmt::format("{}T00:00:00Z", text.substr(0, date_size)));
+    if (!midnight) return std::nullopt;
+    constexpr std::int64_t day_us = 86'400'000'000;
+    return std::pair{Time{midnight->us - day_us}, Time{midnight->us + 2 * day_us}};
+}
+
+void prune_by_times(const pattern::TextNeed& need, lake::ScanOptions& options) {
+    std::optional<std::pair<Time, Time>> all;
+    for (const auto* texts : {&need.exact, &need.prefixes})
+        for (const std::string& text : *texts) {
+            const auto days = days_of(text);
+            if (!days) return;
+            all = all ? std::pair{std::min(all->first, days->first), std::max(all->second, days->second)}
+                      : *days;
+        }
+    if (!all) return;
+    options.min_time = all->first;
+    options.max_time = all->second;
+}
+
+// What the statistics of objects can tell of a pattern. Chooser::fits asks the same of every event, so that
+// the result does not depend on what was skipped.
+void prune_by_pattern(const pattern::Pattern& pattern, lake::ScanOptions& options) {
+    if (auto need = pattern.need("type")) {
+        options.types = std::move(need->exact);
+        options.type_prefixes = std::move(need->prefixes);
+    }
+    if (const auto need = pattern.need("time")) prune_by_times(*need, options);
+}
+
 lake::ScanOptions scan_options(const Selection& selection, const Source& source) {
     const Conditions& conditions = selection.conditions;
     lake::ScanOptions options;
@@ -233,11 +267,14 @@ lake::ScanOptions scan_options(const Selection& selection, const Source& source)
         return options;
     }
     options.wanted = conditions.positions;
-    if (conditions.pattern && conditions.pattern->types()) options.types = *conditions.pattern->types();
+    if (conditions.pattern) prune_by_pattern(*conditions.pattern, options);
     auto& min = conditions.ingested ? options.min_ingested : options.min_time;
     auto& max = conditions.ingested ? options.max_ingested : options.max_time;
-    if (conditions.since) min = *conditions.since;
-    if (conditions.until) max = Time{conditions.until->us - 1};
+    if (conditions.since) min = std::max(*conditions.since, min.value_or(*conditions.since));
+    if (conditions.until) {
+        const Time last{conditions.until->us - 1};
+        max = std::min(last, max.value_or(last));
+    }
     return options;
 }
 
@@ -245,7 +282,10 @@ lake::ScanOptions scan_options(const Selection& selection, const Source& source)
 class Chooser {
 public:
     explicit Chooser(const Selection& selection) : selection_(selection), conditions_(selection.conditions) {
-        wants_document_ = conditions_.pattern || !selection.feeders.empty();
+        if (conditions_.pattern) {
+            type_need_ = conditions_.pattern->need("type");
+            time_need_ = conditions_.pattern->need("time");
+        }
         missing_.insert(conditions_.ids_positions.begin(), conditions_.ids_positions.end());
         missing_ids_ = conditions_.ids;
     }
@@ -255,10 +295,8 @@ public:
     };
 
     Choice choose(const event::StoredEvent& event, const event::Meta& meta) {
-        if (wants_document_) {
-            document_.clear();
-            event::append_shape(document_, event::Shape::cloudevents, event, meta);
-        }
+        document_.clear();
+        if (!selection_.feeders.empty()) make_document(event, meta);
         Choice choice;
         choice.needed = is_needed(event);
         choice.selected = fits(event, meta) && (!conditions_.rebuild || choice.needed);
@@ -287,7 +325,19 @@ private:
         if (conditions_.until && time >= *conditions_.until) return false;
         if (conditions_.positions && !holds(*conditions_.positions, event.position)) return false;
         if (conditions_.sql_ids && !conditions_.sql_ids->contains(meta.id)) return false;
-        return !conditions_.pattern || conditions_.pattern->matches(document_);
+        return !conditions_.pattern || matches(event, meta);
+    }
+
+    // Type and time are those that the event counts under: a payload that gives one twice has the last.
+    bool matches(const event::StoredEvent& event, const event::Meta& meta) {
+        if (type_need_ && !type_need_->allows(meta.type)) return false;
+        if (time_need_ && !time_need_->allows(meta.time_text)) return false;
+        if (document_.empty()) make_document(event, meta);
+        return conditions_.pattern->matches(document_);
+    }
+
+    void make_document(const event::StoredEvent& event, const event::Meta& meta) {
+        event::append_shape(document_, event::Shape::cloudevents, event, meta);
     }
 
     // What --ids asks for and exists is found, whatever else rules it out.
@@ -328,8 +378,8 @@ private:
 
     const Selection& selection_;
     const Conditions& conditions_;
-    bool wants_document_ = false;
-    std::string document_;
+    std::optional<pattern::TextNeed> type_need_, time_need_;
+    std::string document_;  // in shape cloudevents; empty until somebody needs it
     std::set<Position> missing_;
     IdSet missing_ids_;
 };

@@ -215,18 +215,41 @@ TEST(FileTarget, writes_one_line_whatever_the_payload_is) {
 }
 
 TEST(TargetAddress, names_what_is_wrong) {
-    for (const char* good : {"null:", "file:/a/b", "stream:x", "projection:a,b", "http://h/p", "https://h"}) {
+    for (const char* good : {"null:", "file:/a/b", "stream:x", "projection:a,b", "http://h/p", "https://h",
+                             "http://[::1]:80/a%20b", "http://h:65535?q=1"}) {
         const auto address = TargetAddress::parse(good);
         ASSERT_TRUE(address) << good;
         EXPECT_EQ(address->text(), good);
     }
     EXPECT_TRUE(TargetAddress::parse("file:x")->place.starts_with("/"));
-    for (const char* bad :
-         {"", "null", "null:x", "file:", "stream:", "streem:x", "http://", "http:///p", "http://h/a b"}) {
+    for (const char* bad : {"",
+                            "null",
+                            "null:x",
+                            "file:",
+                            "file:/",
+                            "file:/a/",
+                            "stream:",
+                            "streem:x",
+                            "http://",
+                            "http:///p",
+                            "http://h/a b",
+                            "http://:80/",
+                            "http://h:0/",
+                            "http://h:65536/",
+                            "http://h:x/",
+                            "http://h:/",
+                            "http://h/#a",
+                            "http://h/%4",
+                            "http://h/%zz",
+                            "http://u:p@h/",
+                            "http://[::1/",
+                            "http://[h]/",
+                            "http://h,i/"}) {
         const auto address = TargetAddress::parse(bad);
         ASSERT_FALSE(address) << bad;
         EXPECT_EQ(address.error().code, Code::bad_target) << bad;
     }
+    EXPECT_EQ(TargetAddress::parse("http://u:geheim@h/").error().message.find("geheim"), std::string::npos);
     EXPECT_NE(TargetAddress::parse("streem:x").error().message.find("nearest: stream"), std::string::npos);
 }
 

@@ -59,6 +59,9 @@ private:
 void append_file_line(std::string& out, event::Shape shape, const event::StoredEvent& event,
                       const event::Meta& meta, std::string_view run);
 
+// Before a plan: a run could make the file. bad_target, and denied where this process may not write. Creates
+// nothing. `data_directory` is Tarn's own, which no run may write into.
+Status check_file_place(os::FileSystem& fs, const std::string& path, const std::string& data_directory);
 // bad_target when `path` holds something already. Creates nothing.
 Status check_file_is_free(os::FileSystem& fs, const std::string& path);
 Result<std::unique_ptr<Target>> open_file_target(os::FileSystem& fs, const std::string& path, TargetRun run);

@@ -101,7 +101,13 @@ std::string counts(const Json& report) {
                                static_cast<double>(value) / all, format_count(value));
         legend += fmt::format("<span class=\"swatch {0}\"></span>{1} {0} &nbsp; ", part, format_count(value));
     }
-    return section("Counts", fmt::format("{}</div>\n{}</p>\n<p>{}</p>\n", bar, legend, counts_line(counts)));
+    std::string skipped;
+    for (const Json& skip : report["by_skip"].elements())
+        skipped += fmt::format(
+            "<p>skipped {}: {}{}</p>\n", count(skip["count"]), escape_html(skip["cause"].as_string()),
+            skip["next"].is_null() ? "" : " (" + escape_html(skip["next"].as_string()) + ")");
+    return section("Counts",
+                   fmt::format("{}</div>\n{}</p>\n<p>{}</p>\n{}", bar, legend, counts_line(counts), skipped));
 }
 
 std::string by_type(const Json& report) {

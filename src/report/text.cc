@@ -226,6 +226,9 @@ std::string render_text(const Json& report, bool colour) {
                        printable(report["name"].as_string()), printable(destination_of(report)));
     if (report["by_failure"].size() > 0) out += "  failed\n";
     for (const Json& failure : report["by_failure"].elements()) out += failure_text(failure);
+    for (const Json& skip : report["by_skip"].elements())
+        out += fmt::format("  skipped {}: {}{}\n", count(skip["count"]), printable(skip["cause"].as_string()),
+                           skip["next"].is_null() ? "" : " (" + skip["next"].as_string() + ")");
     if (report["error"].is_object())
         out += fmt::format("  {} {}\n", paint.red(report["error"]["code"].as_string()),
                            printable(report["error"]["message"].as_string()));
@@ -236,7 +239,7 @@ std::string render_text(const Json& report, bool colour) {
             report["hashes"]["sent"].as_string() == selected ? "equals" : paint.red("DIFFERS FROM"),
             selected.substr(0, 19));
     out += verified_text(report, paint);
-    if (state == "interrupted")
+    if (state == "interrupted" || state == "paused")
         return out +
                fmt::format("  what was acknowledged will not be sent again\n  tarn replay resume {}\n", run);
     return out + fmt::format("  tarn verify {}        tarn report {} -o html > report.html\n", run, run);

@@ -38,12 +38,13 @@ Result<Bindings> find_bindings(const UserStatement& statement, std::string_view 
         const char* name = sqlite3_bind_parameter_name(statement.handle.get(), i);
         const auto parameter = name != nullptr ? parameter_of(name) : std::nullopt;
         if (!parameter)
-            return fail(Code::projection_sql,
-                        fmt::format("{}: there is no parameter {}; known are :id :type :source :subject "
-                                    ":time :key :data :payload "
-                                    ":partition :offset :seq :run",
-                                    where, name != nullptr ? name : "?"),
-                        {.excerpt = statement.sql});
+            return fail(
+                Code::projection_sql,
+                fmt::format("{}: there is no parameter {}; known are :id :type :source :subject "
+                            ":time :key :data :payload "
+                            ":partition :offset :seq :run",
+                            where, name != nullptr ? name : "?"),
+                {.next = "correct the projection and run tarn apply again", .excerpt = statement.sql});
         bindings.emplace_back(i, *parameter);
     }
     return bindings;

@@ -1,6 +1,7 @@
 // Copies of a store beside the live one: made, written by runs, compared, then promoted or discarded.
 #include <fmt/core.h>
 
+#include "state/damage.h"
 #include "state/state_impl.h"
 #include "state/store_file.h"
 
@@ -33,10 +34,10 @@ public:
         if (!feeder_->in_transaction()) TARN_TRY(feeder_->begin());
         auto applied = feeder_->apply(event);
         if (!applied) feeder_->roll_back();
-        return applied;
+        return explained(std::move(applied));
     }
 
-    Status commit() override { return feeder_->in_transaction() ? feeder_->commit() : Status(); }
+    Status commit() override { return feeder_->in_transaction() ? explained(feeder_->commit()) : Status(); }
 
 private:
     Slot& slot_;
@@ -58,10 +59,10 @@ Result<std::unique_ptr<Applier>> StateImpl::applier(std::string_view store,
     auto& target = slot(name.text());
     std::shared_lock files(target.files);
     TARN_TRY(check_exists(name));  // it may have been discarded while we waited
-    TARN_ASSIGN(auto database, open_store_file(path_of(name)));
+    TARN_ASSIGN(auto database, open_writer(name));
     auto made = std::make_unique<StoreApplier>(target, std::move(database));
     if (auto opened = made->open(spec, stream.id); !opened)
-        return fail(explain_base(std::move(opened.error())));
+        return fail(explain_damage(explain_base(std::move(opened.error()))));
     return std::unique_ptr<Applier>(std::move(made));
 }
 
@@ -72,8 +73,8 @@ Status StateImpl::advance(std::string_view store, std::string_view feeder, Seque
     auto& target = slot(name.text());
     std::shared_lock files(target.files);
     TARN_TRY(check_exists(name));  // it may have been discarded while we waited
-    TARN_ASSIGN(auto database, open_store_file(path_of(name)));
-    return database.transaction([&]() -> Status {
+    TARN_ASSIGN(auto database, open_writer(name));
+    const auto set = [&]() -> Status {
         TARN_ASSIGN(auto row, read_feeder(database, feeder));
         if (!row)
             return fail(Code::unknown_projection, fmt::format("projection {} has not fed {}", feeder, store));
@@ -82,7 +83,8 @@ Status StateImpl::advance(std::string_view store, std::string_view feeder, Seque
         for (const auto& [partition, offset] : next)
             row->next[partition] = std::max(row->next[partition], offset);
         return write_watermark(database, *row);
-    });
+    };
+    return explained(database.transaction(set));
 }
 
 Status StateImpl::check_new_copy(const StoreName& name) {
@@ -114,7 +116,7 @@ Result<StoreInfo> StateImpl::make_copy(std::string_view store, std::string_view 
         return fail(built.error());
     }
     std::unique_lock files(target.files);
-    TARN_TRY(put_in_place(temporary, name, target));
+    TARN_TRY(put_in_place(temporary, name, target, ""));
     files.unlock();
     TARN_TRY(save_copy(name.text(), {parts_.clock.now(), *built, false}));
     return describe(name);
@@ -127,7 +129,7 @@ Result<std::string> StateImpl::build_copy(const std::string& store, const std::s
     std::string bytes;
     if (base == "live") {
         TARN_ASSIGN(auto side, open_side(store));
-        TARN_ASSIGN(auto image, read_image(side.database()));
+        TARN_ASSIGN(auto image, explained(read_image(side.database())));
         bytes = std::move(image.bytes);
     } else if (base != "empty") {
         TARN_ASSIGN(const auto info, snapshot(base));
@@ -179,7 +181,7 @@ Status StateImpl::discard_copy(std::string_view store_at_copy) {
 
 // The copy's file becomes the store's; what was live is kept as a snapshot. Feeding goes on from where the
 // copy is.
-Status StateImpl::promote_copy(std::string_view store_at_copy) {
+Result<Replaced> StateImpl::promote_copy(std::string_view store_at_copy) {
     const auto name = split_store_name(store_at_copy);
     TARN_TRY(check_copy_exists(name));
     auto& copy = slot(name.text());
@@ -193,15 +195,16 @@ Status StateImpl::promote_copy(std::string_view store_at_copy) {
                         name.text()),
             {.next = fmt::format("tarn replay plan --rebuild {} --base empty --into NAME", name.store)});
     TARN_TRY(check_unused(name, copy));
-    TARN_TRY(create_snapshot_of(name.store));
+    TARN_ASSIGN(const auto replaced, keep_live(name.store));
 
     // Both at once: a comparison that holds one of them must be able to get the other.
     std::scoped_lock files(live.files, copy.files);
     TARN_TRY(check_unused(name, copy));
     TARN_TRY(check_unused({name.store, ""}, live));
     TARN_TRY(make_live(name));
-    TARN_TRY(put_in_place(path_of(name), {name.store, ""}, live));
-    return forget_copy(name);
+    TARN_TRY(put_in_place(path_of(name), {name.store, ""}, live, replaced.moved_aside));
+    TARN_TRY(forget_copy(name));
+    return replaced;
 }
 
 // A copy's document; it may have been discarded since it was asked for.
@@ -219,11 +222,12 @@ Status StateImpl::check_unused(const StoreName& name, const Slot& slot) {
 
 // Takes off what only a copy has, and stands the file alone.
 Status StateImpl::make_live(const StoreName& name) {
-    TARN_ASSIGN(auto database, open_store_file(path_of(name)));
-    TARN_TRY(drop_touch_tables(database));
+    TARN_ASSIGN(auto database, open_writer(name));
+    TARN_TRY(explained(check_structure(database)));
+    TARN_TRY(explained(drop_touch_tables(database)));
     for (const auto& spec : specs_of(name.store))
-        TARN_TRY(set_feeder_version(database, spec.name, spec.version()));
-    return fold_in(database);
+        TARN_TRY(explained(set_feeder_version(database, spec.name, spec.version())));
+    return explained(fold_in(database));
 }
 
 }  // namespace tarn::state

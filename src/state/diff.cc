@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <set>
 
+#include "state/damage.h"
 #include "state/state_impl.h"
 #include "state/table_reader.h"
-#include "state/touch_reader.h"
 
 namespace tarn::state {
 namespace {
@@ -43,12 +43,19 @@ Names common(const Names& a, const Names& b) {
 
 class Differ {
 public:
-    Differ(sqlite::Database& before, sqlite::Database& after, const DiffOptions& options)
-        : before_(before), after_(after), options_(options), before_touches_(before), after_touches_(after) {}
+    Differ(sqlite::Database& before, sqlite::Database& after, const DiffOptions& options,
+           const MatchesAny& matches)
+        : before_(before),
+          after_(after),
+          options_(options),
+          before_causes_(before, before_foldings_, after_foldings_, matches),
+          after_causes_(after, after_foldings_, before_foldings_, matches) {}
 
     Result<DiffResult> run() {
-        TARN_TRY(before_touches_.prepare());
-        TARN_TRY(after_touches_.prepare());
+        TARN_ASSIGN(before_foldings_, Foldings::read(before_));
+        TARN_ASSIGN(after_foldings_, Foldings::read(after_));
+        TARN_TRY(before_causes_.prepare());
+        TARN_TRY(after_causes_.prepare());
         TARN_ASSIGN(const auto left, read_tables(before_));
         TARN_ASSIGN(const auto right, read_tables(after_));
         std::set<std::string> names;
@@ -64,8 +71,7 @@ public:
                 TARN_TRY(report_table(after_, name, r->second, false));
             }
         }
-        const bool noted = before_touches_.available() || after_touches_.available();
-        result_.events_note = noted && !unnoted_ ? "exact" : "candidate";
+        result_.events_note = inexact_ ? "candidate" : "exact";
         return std::move(result_);
     }
 
@@ -204,34 +210,35 @@ private:
         return text;
     }
 
-    // The copy's notes: of the side compared with when both have some.
+    // By the copy's notes: of the side compared with when both have some.
     Result<Names> events_of(const std::string& table, std::int64_t before_rowid, std::int64_t after_rowid) {
-        Names events;
-        if (after_touches_.available() && after_rowid != 0) {
-            TARN_ASSIGN(events, after_touches_.events(table, after_rowid));
+        Causes causes;
+        if (after_causes_.available() && after_rowid != 0) {
+            TARN_ASSIGN(causes, after_causes_.of_row(table, after_rowid));
         }
-        if (events.empty() && before_touches_.available() && before_rowid != 0) {
-            TARN_ASSIGN(events, before_touches_.events(table, before_rowid));
+        if (causes.events.empty() && before_causes_.available() && before_rowid != 0) {
+            TARN_ASSIGN(causes, before_causes_.of_row(table, before_rowid));
         }
-        if (events.empty()) unnoted_ = true;
-        return events;
+        if (!causes.exact) inexact_ = true;
+        return std::move(causes.events);
     }
 
     sqlite::Database& before_;
     sqlite::Database& after_;
     const DiffOptions& options_;
-    TouchReader before_touches_, after_touches_;
+    Foldings before_foldings_, after_foldings_;
+    CauseFinder before_causes_, after_causes_;
     DiffResult result_;
-    bool unnoted_ = false;  // some differing row has no note
+    bool inexact_ = false;  // of some differing row the events are not known to explain it
 };
 
 }  // namespace
 
 Result<DiffResult> diff_databases(sqlite::Database& before, sqlite::Database& after,
-                                  const DiffOptions& options) {
+                                  const DiffOptions& options, const MatchesAny& matches) {
     TARN_TRY(before.execute("BEGIN"));
     TARN_TRY(after.execute("BEGIN"));
-    auto result = Differ(before, after, options).run();
+    auto result = Differ(before, after, options, matches).run();
     TARN_TRY(before.execute("COMMIT"));
     TARN_TRY(after.execute("COMMIT"));
     return result;
@@ -241,7 +248,7 @@ Result<DiffResult> StateImpl::diff(std::string_view before, std::string_view aft
                                    const DiffOptions& options) {
     TARN_ASSIGN(auto left, open_side(before));
     TARN_ASSIGN(auto right, open_side(after));
-    return diff_databases(left.database(), right.database(), options);
+    return explained(diff_databases(left.database(), right.database(), options, matches_in(parts_.lake)));
 }
 
 }  // namespace tarn::state

@@ -77,6 +77,23 @@ Json shown_position(const FeederPosition& position) {
     return shown.to_json().set("exceptions_total", position.exceptions.size());
 }
 
+Json failed_to_json(const StoreInfo& info) {
+    auto first = Json::array();
+    for (const auto& event : info.first_failed)
+        first.push(
+            Json::object({{"feeder", event.feeder},
+                          {"stream", event.stream},
+                          {"position", event::position_text(event.position.partition, event.position.offset)},
+                          {"error", event.error}}));
+    const auto live = info.name.substr(0, info.name.find('@'));
+    return Json::object(
+        {{"events", info.failed},
+         {"first", std::move(first)},
+         {"next", fmt::format("correct the projection, tarn apply, then: tarn replay plan --rebuild {} "
+                              "--base empty --into NAME, run it and promote {}@NAME",
+                              live, live)}});
+}
+
 Json optional_text(const std::optional<std::string>& text) { return text ? Json(*text) : Json(); }
 
 }  // namespace
@@ -149,7 +166,9 @@ Json StoreInfo::to_json() const {
     auto shown = Json::array();
     for (const auto& position : positions) shown.push(shown_position(position));
     json.set("paused", paused).set("positions", std::move(shown));
+    if (failed > 0) json.set("failed", failed_to_json(*this));
     if (!note.empty()) json.set("note", note);
+    if (!damage.empty()) json.set("damage", damage);
     return json;
 }
 

@@ -9,6 +9,7 @@
 
 #include "event/shapes.h"
 #include "state/binding.h"
+#include "state/damage.h"
 #include "state/decimal_functions.h"
 
 namespace tarn::state {
@@ -29,6 +30,8 @@ struct Feeder::Statements {
 };
 
 namespace {
+
+constexpr std::size_t shown_sql_bytes = 200;  // kept with every failed event
 
 Result<pattern::Pattern> compile_pattern(const ProjectionSpec& spec, const std::string& text) {
     auto compiled = pattern::Pattern::compile(text);
@@ -95,6 +98,7 @@ Result<std::unique_ptr<Feeder>> Feeder::open(sqlite::Database& database, Project
                     fmt::format("projection {} does not feed this store", feeder->spec_.name));
     feeder->row_ = std::move(*row);
     TARN_TRY(feeder->prepare());
+    TARN_TRY(note_declaration(database, feeder->row_, feeder->spec_));
     TARN_ASSIGN(const bool touches, has_table(database, "tarn_touch"));
     if (touches) {
         TARN_ASSIGN(feeder->touches_, TouchRecorder::open(database, feeder->row_.number));
@@ -321,10 +325,12 @@ Status Feeder::run_one(const UserStatement& statement, std::string& error) {
         return {};
     }
     const std::string message = sqlite3_errmsg(database_.handle());
+    if (is_damage(code)) return damaged_database(database_);
     sqlite3_reset(statement.handle.get());
     const bool transaction_lives = sqlite3_get_autocommit(database_.handle()) == 0;
     if (transaction_lives && is_about_the_event(code)) {
-        error = message.empty() ? sqlite3_errstr(code) : message;
+        error = fmt::format("{} (in: {})", message.empty() ? sqlite3_errstr(code) : message,
+                            statement.sql.substr(0, shown_sql_bytes));
         return {};
     }
     const bool full = (code & 0xFF) == SQLITE_FULL;
@@ -360,16 +366,6 @@ Status Feeder::record_failed(const event::StoredEvent& event, const std::string&
 
 // ---- before the first event
 // ----------------------------------------------------------------------------------------------
-
-Status check_projection(const ProjectionSpec& spec, const std::vector<ProjectionSpec>& others) {
-    TARN_ASSIGN(auto scratch, open_store_file(":memory:"));
-    for (const auto& other : others)
-        TARN_TRY(run_schema(scratch, other.schema, fmt::format("projection {}, schema", other.name)));
-    TARN_TRY(run_schema(scratch, spec.schema, fmt::format("projection {}, schema", spec.name)));
-    TARN_TRY(add_feeder(scratch, spec, StreamId{}));
-    TARN_ASSIGN(const auto feeder, Feeder::open(scratch, spec, FeedOrder::ascending));
-    return {};
-}
 
 Error explain_base(Error error) {
     if (error.code != Code::projection_sql) return error;

@@ -83,9 +83,6 @@ private:
     bool moved_ = false;  // the watermark differs from what is stored
 };
 
-// Whether schemas run and statements prepare, on a scratch database: `others` are the store's other
-// projections.
-Status check_projection(const ProjectionSpec& spec, const std::vector<ProjectionSpec>& others);
 // The same error, saying what helps when tables from a base do not fit the projection's SQL of today.
 Error explain_base(Error error);
 // Gives the file the tables and the row of a projection that has not fed it yet.

@@ -1,6 +1,8 @@
 // Live feeding: every store that is not paused follows its streams.
 #include <fmt/core.h>
+#include <sqlite3.h>
 
+#include "state/damage.h"
 #include "state/state_impl.h"
 
 namespace tarn::state {
@@ -19,6 +21,13 @@ std::string changed_note(const ProjectionSpec& spec) {
         spec.name, spec.store);
 }
 
+// The file was removed, or another put in its place, while it was open.
+bool has_moved(sqlite::Database& database) {
+    int moved = 0;
+    sqlite3_file_control(database.handle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return moved != 0;
+}
+
 void add_note(std::string& notes, const std::string& note) { notes += (notes.empty() ? "" : "\n") + note; }
 
 }  // namespace
@@ -33,9 +42,12 @@ Result<std::uint64_t> StateImpl::catch_up() {
     std::uint64_t applied = 0;
     std::optional<Error> first;
     for (const auto& name : names) {
-        auto fed = feed_store(name);  // one that is stuck does not hold up the others
-        if (fed) applied += *fed;
-        if (!fed && !first) first = std::move(fed.error());
+        auto fed = feed_store(name);
+        if (fed) {
+            applied += *fed;
+        } else if (!first || first->code == Code::store_damaged) {
+            first = std::move(fed.error());
+        }
     }
     if (first) return fail(std::move(*first));
     return applied;
@@ -45,10 +57,20 @@ Result<std::uint64_t> StateImpl::feed_store(const std::string& name) {
     auto& live = slot(name);
     std::lock_guard work(live.work);
     if (is_paused(name)) return 0;  // paused while we waited for the lock
+    TARN_TRY(check_undamaged(name));
     std::shared_lock files(live.files);
-    TARN_TRY(open_live(name, live));
+    auto fed = explained(feed_live(name, live));
+    if (!fed && fed.error().code == Code::store_damaged) {
+        live.close();
+        set_damage(name, fed.error());
+    }
+    return fed;
+}
+
+Result<std::uint64_t> StateImpl::feed_live(const std::string& name, Slot& slot) {
+    TARN_TRY(open_live(name, slot));
     std::uint64_t applied = 0;
-    for (auto& [spec, feeder] : live.feeders) {
+    for (auto& [spec, feeder] : slot.feeders) {
         auto view = parts_.lake.view(spec.stream);
         if (!view && view.error().code == Code::unknown_stream) continue;  // deleted: what it fed stays
         if (!view) return fail(std::move(view.error()));
@@ -64,12 +86,12 @@ Status StateImpl::open_live(const std::string& name, Slot& slot) {
         std::lock_guard lock(mutex_);
         generation = generation_;
     }
-    if (slot.generation == generation) return {};
+    if (slot.generation == generation && !has_moved(*slot.database)) return {};
     slot.close();
-    TARN_ASSIGN(auto database, open_store_file(path_of({name, ""})));
+    TARN_ASSIGN(auto database, open_writer({name, ""}));
     slot.database = std::make_unique<sqlite::Database>(std::move(database));
     slot.generation = generation;
-    return load_feeders(name, slot);
+    return explained(load_feeders(name, slot));
 }
 
 Status StateImpl::load_feeders(const std::string& name, Slot& slot) {

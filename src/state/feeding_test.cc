@@ -86,6 +86,12 @@ TEST_F(Feeding, AFailedEventIsSetAsideAndOthersGoOn) {
     const auto errors = rows("accounts", "SELECT state, sequence, error FROM tarn_exception");
     ASSERT_EQ(errors.size(), 1u);
     EXPECT_EQ(errors[0].find("failed|2|decimal_add: '12,50' is not a decimal"), 0u) << errors[0];
+    const auto info = must(state->store("accounts"));
+    EXPECT_EQ(info.failed, 1u);
+    ASSERT_EQ(info.first_failed.size(), 1u);
+    EXPECT_EQ(info.first_failed[0].position, bad);
+    EXPECT_NE(info.first_failed[0].error.find("(in: INSERT INTO balance"), std::string::npos)
+        << info.first_failed[0].error;
 }
 
 // Each of these fails half-way: nothing of the event may stay.

@@ -5,23 +5,39 @@
 #include <algorithm>
 #include <set>
 
+#include "state/damage.h"
 #include "state/state_impl.h"
 #include "state/store_file.h"
 
 namespace tarn::state {
 namespace {
 
+// Some event was applied before its turn, by a run: which, only the snapshot's own database knows.
+bool has_applied_ahead(const FeederPosition& position) {
+    return std::any_of(position.exceptions.begin(), position.exceptions.end(), [&](const Position& one) {
+        const auto next = position.next.find(one.partition);
+        return next == position.next.end() || one.offset >= next->second;
+    });
+}
+
 // Does the snapshot hold nothing at or after the cut?
-bool is_within(const SnapshotInfo& info, Sequence cut) {
-    for (const auto& position : info.positions) {
-        if (position.sequence > cut) return false;
-        for (const auto& exception : position.exceptions) {
-            const auto next = position.next.find(exception.partition);
-            const bool applied_above = next == position.next.end() || exception.offset >= next->second;
-            if (applied_above) return false;  // how far above is not known here
-        }
-    }
-    return true;
+bool is_within(const SnapshotInfo& info, const Cut& cut) {
+    return std::all_of(info.positions.begin(), info.positions.end(), [&](const FeederPosition& position) {
+        return position.sequence <= cut.of(position.feeder) && !has_applied_ahead(position);
+    });
+}
+
+Sequence reach_of(const SnapshotInfo& info) {
+    Sequence sum = 0;
+    for (const auto& position : info.positions) sum += position.sequence;
+    return sum;
+}
+
+Status check_store_of(const SnapshotInfo& info, const std::string& store) {
+    if (info.store == store) return {};
+    return fail(Code::bad_usage,
+                fmt::format("snapshot {} is of store {}, expected one of {}", info.id, info.store, store),
+                {.next = fmt::format("tarn snapshot list {}", store)});
 }
 
 }  // namespace
@@ -31,10 +47,16 @@ bool is_within(const SnapshotInfo& info, Sequence cut) {
 
 // One past the last event that belongs to the state. With several streams the point is one place in their
 // common order.
-Result<Sequence> StateImpl::cut_of(const std::string& store, const RestorePoint& point) {
-    if (point.position) return cut_of_position(store, point.position->first, point.position->second);
-    if (point.time) return cut_of_time(store, *point.time);
-    return fail(Code::bad_usage, "no point to restore to: expected a time, a position or a snapshot");
+Result<Cut> StateImpl::cut_of(const std::string& store, const RestorePoint& point) {
+    Cut cut;
+    if (point.position) {
+        TARN_ASSIGN(cut.others, cut_of_position(store, point.position->first, point.position->second));
+    } else if (point.time) {
+        TARN_ASSIGN(cut.others, cut_of_time(store, *point.time));
+    } else {
+        return fail(Code::bad_usage, "no point to restore to: expected a time, a position or a snapshot");
+    }
+    return cut;
 }
 
 Result<Sequence> StateImpl::cut_of_position(const std::string& store, Partition partition, Offset offset) {
@@ -74,19 +96,71 @@ Result<Sequence> StateImpl::cut_of_time(const std::string& store, Time time) {
     return cut;
 }
 
-Result<std::optional<SnapshotInfo>> StateImpl::nearest_snapshot(const std::string& store, Sequence cut) {
+// ---- the base
+// ------------------------------------------------------------------------------------------------------------
+
+// Those that a restore may begin from, nearest first.
+Result<std::vector<SnapshotInfo>> StateImpl::snapshots_within(const std::string& store, const Cut& cut) {
     TARN_ASSIGN(auto all, snapshots());
-    std::optional<SnapshotInfo> nearest;
-    const auto reach = [](const SnapshotInfo& info) {
-        Sequence sum = 0;
-        for (const auto& position : info.positions) sum += position.sequence;
-        return sum;
-    };
-    for (auto& info : all) {
-        if (info.store != store || info.positions.empty() || !is_within(info, cut)) continue;
-        if (!nearest || reach(info) > reach(*nearest)) nearest = std::move(info);
+    std::erase_if(all, [&](const SnapshotInfo& info) {
+        return info.store != store || info.positions.empty() || !is_within(info, cut);
+    });
+    std::stable_sort(all.begin(), all.end(),
+                     [](const SnapshotInfo& a, const SnapshotInfo& b) { return reach_of(a) > reach_of(b); });
+    return all;
+}
+
+// Whether the events that the damaged snapshot held can still be applied to an earlier one. Gives its own
+// error when not.
+Status StateImpl::pass_over(const SnapshotInfo& info, Error damage, RestoreResult& result) {
+    if (damage.code != Code::snapshot_damaged) return fail(std::move(damage));
+    const auto specs = specs_of(info.store);
+    for (const auto& position : info.positions) {
+        const auto spec = std::find_if(specs.begin(), specs.end(), [&](const ProjectionSpec& one) {
+            return one.name == position.feeder;
+        });
+        const auto stream = parts_.catalog.stream(position.stream);
+        if (spec == specs.end() || !stream || stream->id != position.stream_id)
+            return fail(std::move(damage));  // deleted, or deleted and made again: its events are gone
     }
-    return nearest;
+    result.damaged_snapshots.push_back(info.id);
+    return {};
+}
+
+// The bytes of the nearest good snapshot, "" to begin from nothing.
+Result<std::string> StateImpl::nearest_base(const std::string& store, const Cut& cut, RestoreResult& result) {
+    TARN_ASSIGN(const auto candidates, snapshots_within(store, cut));
+    const auto& damaged = result.damaged_snapshots;
+    for (const auto& info : candidates) {
+        if (std::find(damaged.begin(), damaged.end(), info.id) != damaged.end()) continue;
+        auto bytes = get_snapshot(parts_.lake.store(), info);
+        if (bytes) {
+            result.base = info.id;
+            return bytes;
+        }
+        TARN_TRY(pass_over(info, std::move(bytes.error()), result));
+    }
+    result.base = "empty";
+    return std::string();
+}
+
+// The snapshot's own bytes, nothing to be applied to them; or, when it is damaged, an earlier base and the
+// cut that gives the same state.
+Result<std::string> StateImpl::asked_snapshot(const std::string& store, std::string_view id, Cut& cut,
+                                              RestoreResult& result) {
+    TARN_ASSIGN(const auto info, snapshot(id));
+    TARN_TRY(check_store_of(info, store));
+    auto bytes = get_snapshot(parts_.lake.store(), info);
+    if (bytes) {
+        result.base = info.id;
+        return bytes;
+    }
+    for (const auto& position : info.positions) cut.feeders[position.feeder] = position.sequence;
+    const bool is_known = !info.positions.empty() &&
+                          std::none_of(info.positions.begin(), info.positions.end(), has_applied_ahead);
+    if (!is_known) return fail(std::move(bytes.error()));
+    TARN_TRY(pass_over(info, std::move(bytes.error()), result));
+    return nearest_base(store, cut, result);
 }
 
 // ---- building
@@ -95,34 +169,27 @@ Result<std::optional<SnapshotInfo>> StateImpl::nearest_snapshot(const std::strin
 // A database file at `path`, closed and standing alone, as the store was at the point.
 Status StateImpl::build(const std::string& store, const std::string& path, const RestorePoint& point,
                         bool touches, RestoreResult& result) {
-    std::optional<SnapshotInfo> base;
-    Sequence cut = 0;
+    Cut cut;
+    std::string bytes;
     if (point.snapshot) {
-        TARN_ASSIGN(base, snapshot(*point.snapshot));
-        if (base->store != store)
-            return fail(
-                Code::bad_usage,
-                fmt::format("snapshot {} is of store {}, expected one of {}", base->id, base->store, store),
-                {.next = fmt::format("tarn snapshot list {}", store)});
+        TARN_ASSIGN(bytes, asked_snapshot(store, *point.snapshot, cut, result));
     } else {
         TARN_ASSIGN(cut, cut_of(store, point));
-        TARN_ASSIGN(base, nearest_snapshot(store, cut));
+        TARN_ASSIGN(bytes, nearest_base(store, cut, result));
     }
-    if (base) {
-        TARN_ASSIGN(const auto bytes, get_snapshot(parts_.lake.store(), *base));
-        TARN_TRY(os::write_file_durably(parts_.fs, path, bytes));
-    }
-    result.base = base ? base->id : "empty";
+    if (!bytes.empty()) TARN_TRY(os::write_file_durably(parts_.fs, path, bytes));
     TARN_ASSIGN(auto database, open_store_file(path));
     if (touches) TARN_TRY(make_touch_tables(database));
-    if (!point.snapshot) TARN_TRY(fold_up_to(store, database, cut, result));
+    TARN_TRY(fold_up_to(store, database, cut, result));
     TARN_ASSIGN(result.positions, read_positions(database));
     return fold_in(database);
 }
 
-Status StateImpl::fold_up_to(const std::string& store, sqlite::Database& database, Sequence cut,
+Status StateImpl::fold_up_to(const std::string& store, sqlite::Database& database, const Cut& cut,
                              RestoreResult& result) {
     for (const auto& spec : specs_of(store)) {
+        const Sequence until = cut.of(spec.name);
+        if (until == 0) continue;
         TARN_ASSIGN(const auto view, parts_.lake.view(spec.stream));
         if (auto ready = ensure_feeder(database, spec, view.stream); !ready)
             return fail(explain_base(std::move(ready.error())));
@@ -130,19 +197,52 @@ Status StateImpl::fold_up_to(const std::string& store, sqlite::Database& databas
         if (!opened) return fail(explain_base(std::move(opened.error())));
         const auto feeder = std::move(*opened);
         // Without pruning, so that the offsets at the cut are seen.
-        TARN_ASSIGN(const auto counts, feed(parts_.lake, view, *feeder, {.until = cut, .prune = false}));
+        TARN_ASSIGN(const auto counts, feed(parts_.lake, view, *feeder, {.until = until, .prune = false}));
         result.events += counts.applied;
     }
     return {};
 }
 
-// Swaps a finished file in under the store's name. Under slot.work, with slot.files exclusive.
-Status StateImpl::put_in_place(const std::string& from, const StoreName& name, Slot& slot) {
+// ---- replacing the file
+// ----------------------------------------------------------------------------------------------------
+
+// What is live must be found again after something else took its place: as a snapshot, or as the file itself
+// where it is too damaged for one. Under slot.work.
+Result<Replaced> StateImpl::keep_live(const std::string& store) {
+    auto safety = create_snapshot_of(store);
+    if (safety) return Replaced{safety->id, ""};
+    if (safety.error().code != Code::store_damaged) return fail(std::move(safety.error()));
+    TARN_ASSIGN(const auto file, parts_.fs.stat(path_of({store, ""})));
+    if (!file) return Replaced();
+    for (int number = 1;; number++) {
+        auto path = fmt::format("{}.damaged-{}", path_of({store, ""}), number);
+        TARN_ASSIGN(const auto taken, parts_.fs.stat(path));
+        if (!taken) return Replaced{"", std::move(path)};
+    }
+}
+
+// The database file with what SQLite keeps beside it, as it is.
+Status StateImpl::move_aside(const std::string& path, const std::string& to) {
+    for (const char* suffix : {"-wal", "-shm", ""}) {
+        TARN_ASSIGN(const auto there, parts_.fs.stat(path + suffix));
+        if (there) TARN_TRY(parts_.fs.rename(path + suffix, to + suffix));
+    }
+    return {};
+}
+
+// Swaps a finished file in under the store's name. Under slot.work, with slot.files exclusive. `moved_aside`:
+// where the file that stands there goes; "": it goes away.
+Status StateImpl::put_in_place(const std::string& from, const StoreName& name, Slot& slot,
+                               const std::string& moved_aside) {
     TARN_TRY(check_unused(name, slot));
     slot.close();
     const auto path = path_of(name);
     TARN_ASSIGN(const auto old, parts_.fs.stat(path));
-    if (old) {
+    if (old && !moved_aside.empty()) {
+        TARN_TRY(move_aside(path, moved_aside));
+    } else if (old && name.is_copy()) {
+        TARN_TRY(remove_database(parts_.fs, path));  // left by a crash before its document was written
+    } else if (old) {
         // The old file must not leave a write-ahead file behind that SQLite would take for the new one's.
         TARN_ASSIGN(auto database, open_store_file(path));
         TARN_TRY(fold_in(database));
@@ -152,7 +252,9 @@ Status StateImpl::put_in_place(const std::string& from, const StoreName& name, S
         if (left) TARN_TRY(parts_.fs.remove(path + suffix));
     }
     TARN_TRY(parts_.fs.rename(from, path));
-    return parts_.fs.sync_directory(directory_of(name.store));
+    TARN_TRY(parts_.fs.sync_directory(directory_of(name.store)));
+    if (!name.is_copy()) set_damage(name.store, std::nullopt);
+    return {};
 }
 
 Result<RestoreResult> StateImpl::restore(std::string_view store, const RestorePoint& point,
@@ -182,15 +284,16 @@ Result<RestoreResult> StateImpl::restore(std::string_view store, const RestorePo
         (void)remove_database(parts_.fs, temporary);  // the first error is the one to tell
         return fail(built.error());
     }
+    Replaced replaced;
     if (!name.is_copy()) {
-        TARN_ASSIGN(const auto safety, create_snapshot_of(name.store));
-        result.safety_snapshot = safety.id;
+        TARN_ASSIGN(replaced, keep_live(name.store));
+        result.replaced = replaced;
         // Before the swap: a crash in between leaves the old state and waiting feeders, never the restored
         // one running on.
         TARN_TRY(set_paused(name.store, true));
     }
     std::unique_lock files(target.files);
-    TARN_TRY(put_in_place(temporary, name, target));
+    TARN_TRY(put_in_place(temporary, name, target, replaced.moved_aside));
     files.unlock();
     if (name.is_copy()) TARN_TRY(save_copy(name.text(), {parts_.clock.now(), result.base, true}));
     return result;

@@ -53,16 +53,16 @@ TEST_F(Snapshots, DamageIsSeen) {
         bytes[rng.below(bytes.size())] ^= static_cast<char>(1 + rng.below(255));
         must(objects->remove(info.object));
         must(objects->put_if_absent(info.object, bytes));
-        const auto restored = state->restore("accounts", {.snapshot = info.id}, "fix");
-        ASSERT_FALSE(restored) << "byte flip " << i << " was not noticed";
-        EXPECT_EQ(restored.error().code, Code::snapshot_damaged);
-        EXPECT_NE(restored.error().next.find("the one before"), std::string::npos);
+        const auto copied = state->make_copy("accounts", "fix", info.id);
+        ASSERT_FALSE(copied) << "byte flip " << i << " was not noticed";
+        EXPECT_EQ(copied.error().code, Code::snapshot_damaged);
+        EXPECT_NE(copied.error().next.find("the one before"), std::string::npos);
     }
     must(objects->remove(info.object));
     must(objects->put_if_absent(info.object, good.substr(0, good.size() / 2)));
     EXPECT_EQ(state->make_copy("accounts", "fix", info.id).error().code, Code::snapshot_damaged);
     must(objects->remove(info.object));
-    EXPECT_EQ(state->restore("accounts", {.snapshot = info.id}, "fix").error().code, Code::snapshot_damaged);
+    EXPECT_EQ(state->make_copy("accounts", "fix", info.id).error().code, Code::snapshot_damaged);
     EXPECT_EQ(rows("accounts"), expected(1));
 }
 
@@ -80,7 +80,7 @@ TEST_F(Snapshots, AnotherDatabaseInItsPlaceIsSeen) {
     codec::ZstdCompressor().append_frame(packed, bytes);
     must(objects->remove(info.object));
     must(objects->put_if_absent(info.object, packed));
-    const auto restored = state->restore("accounts", {.snapshot = info.id}, "fix");
+    const auto restored = state->make_copy("accounts", "fix", info.id);
     ASSERT_FALSE(restored);
     EXPECT_EQ(restored.error().code, Code::snapshot_damaged);
 }
@@ -151,7 +151,7 @@ TEST_F(Restore, InPlaceTakesASnapshotFirstAndLeavesFeedersPaused) {
     const auto result = must(state->restore("accounts", {.time = cut.ingested}, std::nullopt));
     EXPECT_EQ(result.store, "accounts");
     EXPECT_EQ(rows("accounts"), std::vector<std::string>{"A1|1|1.00"});
-    EXPECT_EQ(rows("snapshot:" + result.safety_snapshot), expected(2));
+    EXPECT_EQ(rows("snapshot:" + result.replaced->safety_snapshot), expected(2));
     EXPECT_TRUE(must(state->store("accounts")).paused);
     EXPECT_EQ(must(state->catch_up()), 0u);
     reopen();

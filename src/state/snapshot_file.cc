@@ -5,6 +5,7 @@
 
 #include "codec/hash.h"
 #include "codec/zstd.h"
+#include "state/damage.h"
 #include "state/store_file.h"
 
 namespace tarn::state {
@@ -36,6 +37,7 @@ Result<DatabaseImage> read_image(sqlite::Database& reader) {
     const auto read = [&]() -> Status {
         TARN_ASSIGN(image.positions,
                     read_positions(reader));  // the first read fixes what this transaction sees
+        TARN_TRY(check_structure(reader));    // a damaged store must not become a base that looks good
         TARN_ASSIGN(image.bytes, serialized(reader));
         return {};
     };

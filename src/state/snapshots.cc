@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "state/damage.h"
 #include "state/state_impl.h"
 #include "state/store_file.h"
 
@@ -38,13 +39,13 @@ Result<SnapshotInfo> StateImpl::create_snapshot(std::string_view store) {
 // Under slot.work. The document comes last: a crash before it leaves objects that nothing names, and no
 // number twice.
 Result<SnapshotInfo> StateImpl::create_snapshot_of(const std::string& store) {
+    TARN_ASSIGN(auto side, open_side(store));
+    TARN_ASSIGN(const auto image, explained(read_image(side.database())));
     TARN_ASSIGN(const auto number, parts_.catalog.next_number(snapshot_kind));
     SnapshotInfo info;
     info.id = snapshot_id(number);
     info.store = store;
     info.created = parts_.clock.now();
-    TARN_ASSIGN(auto side, open_side(store));
-    TARN_ASSIGN(const auto image, read_image(side.database()));
     TARN_TRY(put_snapshot(parts_.lake.store(), info, image));
     TARN_TRY(
         parts_.catalog.put_document({std::string(snapshot_kind), info.id, info.created, info.to_json()}));

@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <optional>
 
+#include "state/damage.h"
 #include "state/sql_tokens.h"
 
 namespace tarn::state {
@@ -28,6 +29,13 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 }
 
 bool is_tarn_table(const char* name) { return name != nullptr && strncasecmp(name, "tarn_", 5) == 0; }
+
+// Tables that tell of the machine or the file: a rebuild elsewhere would find something else there.
+bool is_about_the_file(SqlUse use, const char* name) {
+    if (name == nullptr) return false;
+    if (strncasecmp(name, "pragma_", 7) == 0 || strcasecmp(name, "dbstat") == 0) return true;
+    return use == SqlUse::event && strncasecmp(name, "sqlite_", 7) == 0;  // CREATE writes sqlite_schema
+}
 
 bool is_clock_word(const SqlToken& token) {
     return token.kind == SqlToken::Kind::word &&
@@ -60,20 +68,18 @@ bool is_conflict_escape(const Tokens& tokens, std::size_t i) {
     return i >= 2 && tokens[i - 1].is_symbol('(') && tokens[i - 2].is_word("raise");
 }
 
-// What in the text is refused, "" when nothing is.
-std::string forbidden_text(const Tokens& tokens) {
-    for (std::size_t i = 0; i < tokens.size(); i++) {
-        const auto& token = tokens[i];
-        if (is_clock_word(token)) return fmt::format("{} depends on the clock; use :time", token.text);
-        if (is_clock_string(token))
-            return fmt::format("'{}' depends on the machine's clock or zone; use :time", token.text);
-        if (is_clock_call(tokens, i))
-            return fmt::format("{}(…) without a time depends on the clock; use :time", token.text);
-        if (is_conflict_escape(tokens, i))
-            return fmt::format(
-                "the conflict clause {} breaks the event's transaction; use ABORT, IGNORE or DO UPDATE",
-                token.text);
-    }
+// Why this token is refused, "" when it is not.
+std::string why_forbidden(const Tokens& tokens, std::size_t i) {
+    const auto& token = tokens[i];
+    if (is_clock_word(token)) return fmt::format("{} depends on the clock; use :time", token.text);
+    if (is_clock_string(token))
+        return fmt::format("'{}' depends on the machine's clock or zone; use :time", token.text);
+    if (is_clock_call(tokens, i))
+        return fmt::format("{}(…) without a time depends on the clock; use :time", token.text);
+    if (is_conflict_escape(tokens, i))
+        return fmt::format(
+            "the conflict clause {} breaks the event's transaction; use ABORT, IGNORE or DO UPDATE",
+            token.text);
     return "";
 }
 
@@ -100,6 +106,7 @@ bool is_unrepeatable_function(const char* name) {
 struct Guard {
     SqlUse use = SqlUse::event;
     std::string reason;  // why the authorizer said no
+    std::string name;    // what it said no to
 };
 
 std::optional<std::string> why_denied(SqlUse use, int action, const char* first, const char* second) {
@@ -114,6 +121,8 @@ std::optional<std::string> why_denied(SqlUse use, int action, const char* first,
         case SQLITE_INSERT:
         case SQLITE_UPDATE:
         case SQLITE_DELETE:
+            if (is_about_the_file(use, first))
+                return fmt::format("{} tells of the file, not of the events", first);
             if (!is_tarn_table(first)) return std::nullopt;
             return fmt::format("table {} belongs to Tarn", first);
         case SQLITE_CREATE_TABLE:
@@ -140,7 +149,11 @@ int authorize_projection(void* data, int action, const char* first, const char* 
     auto* guard = static_cast<Guard*>(data);
     auto reason = why_denied(guard->use, action, first, second);
     if (!reason) return SQLITE_OK;
-    if (guard->reason.empty()) guard->reason = std::move(*reason);
+    if (guard->reason.empty()) {
+        guard->reason = std::move(*reason);
+        const char* name = action == SQLITE_FUNCTION ? second : first;
+        guard->name = name != nullptr ? name : "";
+    }
     return SQLITE_DENY;
 }
 
@@ -160,16 +173,32 @@ private:
     sqlite3* handle_;
 };
 
-Failure refused(std::string_view where, std::string_view why, std::string_view sql) {
-    return fail(Code::projection_sql, fmt::format("{}: {}", where, why),
-                {.next = "correct the projection and run tarn apply again", .excerpt = std::string(sql)});
-}
+// One SQL text of a projection, which may hold several statements.
+struct SqlText {
+    std::string_view where;  // "projection balances, on 1"
+    const std::string& sql;
+
+    // `at`: the byte that is refused; the excerpt begins with the statement it stands in.
+    Failure refused(std::string_view why, std::size_t statement, std::size_t at) const;
+    Failure refused(std::string_view why, std::size_t statement) const {
+        return refused(why, statement, statement);
+    }
+};
 
 std::string_view trimmed(std::string_view sql) {
     const auto first = sql.find_first_not_of(" \t\r\n;");
     if (first == std::string_view::npos) return {};
     const auto last = sql.find_last_not_of(" \t\r\n;");
     return sql.substr(first, last - first + 1);
+}
+
+Failure SqlText::refused(std::string_view why, std::size_t statement, std::size_t at) const {
+    const auto before = std::string_view(sql).substr(0, at);
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    const auto column = at - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
+    return fail(Code::projection_sql, fmt::format("{}, line {}, column {}: {}", where, line, column, why),
+                {.next = "correct the projection and run tarn apply again",
+                 .excerpt = std::string(trimmed(std::string_view(sql).substr(statement)))});
 }
 
 bool may_begin(SqlUse use, const Tokens& tokens) {
@@ -197,36 +226,67 @@ bool is_single_row_insert(const Tokens& tokens) {
            !has_word(tokens, "replace") && !has_several_rows(tokens);
 }
 
-// Walks the statements of `sql`; `take` gets each prepared one with its text and tokens.
+// Where `name` first stands in the statement, else where the statement begins.
+std::size_t place_of(std::string_view name, const SqlText& text, std::size_t statement) {
+    for (const auto& token : sql_tokens(std::string_view(text.sql).substr(statement)))
+        if (equals_ignoring_case(token.text, name)) return statement + token.at;
+    return statement;
+}
+
+// What SQLite or the authorizer refused, at its place. SQLite tells the place of most mistakes; of the
+// others its message ends with the name: "no such column: amont".
+Failure not_prepared(sqlite3* database, const SqlText& text, const Guard& guard, std::size_t statement) {
+    if (!guard.reason.empty())
+        return text.refused(guard.reason, statement, place_of(guard.name, text, statement));
+    const std::string_view message = sqlite3_errmsg(database);
+    if (const int offset = sqlite3_error_offset(database); offset >= 0)
+        return text.refused(message, statement, statement + static_cast<std::size_t>(offset));
+    return text.refused(message, statement,
+                        place_of(message.substr(message.rfind(' ') + 1), text, statement));
+}
+
+Status check_text(const SqlText& text, SqlUse use, std::size_t statement, const Tokens& tokens) {
+    if (!may_begin(use, tokens))
+        return text.refused(use == SqlUse::schema ? "a schema holds CREATE and INSERT statements"
+                                                  : "a projection's statement is an INSERT, UPDATE or DELETE",
+                            statement);
+    for (std::size_t i = 0; i < tokens.size(); i++)
+        if (const auto why = why_forbidden(tokens, i); !why.empty())
+            return text.refused(why, statement, statement + tokens[i].at);
+    return {};
+}
+
+std::size_t skip_space(const std::string& sql, std::size_t from) {
+    return std::min(sql.find_first_not_of(" \t\r\n;", from), sql.size());
+}
+
+// Walks the statements of a text; `take` gets each prepared one with where it begins, its text and its
+// tokens.
 template <typename Take>
-Status for_each_statement(sqlite::Database& database, SqlUse use, const std::string& sql,
-                          std::string_view where, Take&& take) {
-    if (sql.find('\0') != std::string::npos) return refused(where, "the SQL holds a NUL character", sql);
-    Guard guard{use, {}};
-    const char* rest = sql.c_str();
-    while (!trimmed(rest).empty()) {
+Status for_each_statement(sqlite::Database& database, SqlUse use, const SqlText& text, Take&& take) {
+    const auto& sql = text.sql;
+    if (const auto nul = sql.find('\0'); nul != std::string::npos)
+        return text.refused("the SQL holds a NUL character", 0, nul);
+    for (std::size_t at = skip_space(sql, 0); at < sql.size(); at = skip_space(sql, at)) {
+        Guard guard{use, {}, {}};
         sqlite3_stmt* raw = nullptr;
         const char* tail = nullptr;
         int code = SQLITE_OK;
         {
             AuthorizerScope scope(database.handle(), authorize_projection, &guard);
-            code = sqlite3_prepare_v3(database.handle(), rest, -1, SQLITE_PREPARE_PERSISTENT, &raw, &tail);
+            code = sqlite3_prepare_v3(database.handle(), sql.c_str() + at, -1, SQLITE_PREPARE_PERSISTENT,
+                                      &raw, &tail);
         }
         StatementHandle handle(raw);
-        if (code != SQLITE_OK && !guard.reason.empty()) return refused(where, guard.reason, trimmed(rest));
-        if (code != SQLITE_OK) return refused(where, sqlite3_errmsg(database.handle()), trimmed(rest));
-        const auto text = trimmed(std::string_view(rest, static_cast<std::size_t>(tail - rest)));
-        rest = tail;
+        if (is_damage(code)) return damaged_database(database);
+        if (code != SQLITE_OK) return not_prepared(database.handle(), text, guard, at);
+        const auto begin = at;
+        at = static_cast<std::size_t>(tail - sql.c_str());
         if (handle == nullptr) continue;  // a comment
-        const auto tokens = sql_tokens(text);
-        if (!may_begin(use, tokens))
-            return refused(where,
-                           use == SqlUse::schema ? "a schema holds CREATE and INSERT statements"
-                                                 : "a projection's statement is an INSERT, UPDATE or DELETE",
-                           text);
-        if (auto forbidden = forbidden_text(tokens); !forbidden.empty())
-            return refused(where, forbidden, text);
-        TARN_TRY(take(std::move(handle), text, tokens));
+        const auto statement = trimmed(std::string_view(sql).substr(begin, at - begin));
+        const auto tokens = sql_tokens(statement);
+        TARN_TRY(check_text(text, use, begin, tokens));
+        TARN_TRY(take(std::move(handle), begin, statement, tokens));
     }
     return {};
 }
@@ -241,28 +301,30 @@ int authorize_reading(void*, int action, const char*, const char* second, const 
 }  // namespace
 
 Status run_schema(sqlite::Database& database, const std::string& sql, std::string_view where) {
-    return for_each_statement(database, SqlUse::schema, sql, where,
-                              [&](StatementHandle handle, std::string_view text, const Tokens&) -> Status {
-                                  int code = SQLITE_ROW;
-                                  while (code == SQLITE_ROW) code = sqlite3_step(handle.get());
-                                  if (code != SQLITE_DONE)
-                                      return refused(where, sqlite3_errmsg(database.handle()), text);
-                                  return {};
-                              });
+    const SqlText text{where, sql};
+    const auto run = [&](StatementHandle handle, std::size_t at, std::string_view, const Tokens&) -> Status {
+        int code = SQLITE_ROW;
+        while (code == SQLITE_ROW) code = sqlite3_step(handle.get());
+        if (is_damage(code)) return damaged_database(database);
+        if (code != SQLITE_DONE) return text.refused(sqlite3_errmsg(database.handle()), at);
+        return {};
+    };
+    return for_each_statement(database, SqlUse::schema, text, run);
 }
 
 Result<std::vector<UserStatement>> prepare_for_events(sqlite::Database& database, const std::string& sql,
                                                       std::string_view where) {
+    const SqlText text{where, sql};
     std::vector<UserStatement> statements;
-    TARN_TRY(for_each_statement(
-        database, SqlUse::event, sql, where,
-        [&](StatementHandle handle, std::string_view text, const Tokens& tokens) -> Status {
-            if (sqlite3_stmt_readonly(handle.get()) != 0)
-                return refused(where, "the statement changes nothing", text);
-            statements.push_back({std::move(handle), std::string(text), !is_single_row_insert(tokens)});
-            return {};
-        }));
-    if (statements.empty()) return refused(where, "there is no statement", sql);
+    const auto keep = [&](StatementHandle handle, std::size_t at, std::string_view statement,
+                          const Tokens& tokens) -> Status {
+        if (sqlite3_stmt_readonly(handle.get()) != 0)
+            return text.refused("the statement changes nothing", at);
+        statements.push_back({std::move(handle), std::string(statement), !is_single_row_insert(tokens)});
+        return {};
+    };
+    TARN_TRY(for_each_statement(database, SqlUse::event, text, keep));
+    if (statements.empty()) return text.refused("there is no statement", 0);
     return statements;
 }
 
@@ -273,6 +335,7 @@ Result<StatementHandle> prepare_select(sqlite::Database& database, const std::st
     AuthorizerScope scope(database.handle(), authorize_reading, nullptr);
     const int code = sqlite3_prepare_v2(database.handle(), sql.c_str(), -1, &raw, &tail);
     StatementHandle handle(raw);
+    if (is_damage(code)) return damaged_database(database);
     if (code == SQLITE_AUTH)
         return fail(Code::sql_not_select,
                     fmt::format("only one SELECT is allowed: {}", sqlite3_errmsg(database.handle())),

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "state/feeder.h"
+#include "state/check_projection.h"
 #include "state/sql_tokens.h"
 #include "state/store_file.h"
 
@@ -85,6 +85,10 @@ TEST(ProjectionSql, WhatReachesOutsideIsRefused) {
                             "INSERT INTO t VALUES (?, ?)",
                             "INSERT INTO t VALUES (:nothing, 1)",
                             "INSERT INTO missing VALUES (1)",
+                            "INSERT INTO t SELECT file, 1 FROM pragma_database_list",
+                            "INSERT INTO t SELECT name, 1 FROM sqlite_schema",
+                            "INSERT INTO t VALUES (readfile('/etc/passwd'), 1)",
+                            "INSERT INTO t VALUES (writefile('x', :data), 1)",
                             "INSERT INTO t VALUES (",
                             "",
                             ";"}) {
@@ -92,6 +96,20 @@ TEST(ProjectionSql, WhatReachesOutsideIsRefused) {
         ASSERT_FALSE(checked) << sql;
         EXPECT_EQ(checked.error().code, Code::projection_sql) << sql << ": " << checked.error().message;
     }
+}
+
+TEST(ProjectionSql, TheRefusalNamesThePlace) {
+    const auto message = [](const std::string& sql) {
+        return check_projection(projection(sql)).error().message;
+    };
+    EXPECT_EQ(message("UPDATE t SET n=1;\n  UPDATE t SET m=1"),
+              "projection p, on 1, line 2, column 16: no such column: m");
+    EXPECT_EQ(message("UPDATE t SET n=\n\nrandom()").substr(0, 49),
+              "projection p, on 1, line 3, column 1: random() gi");
+    EXPECT_EQ(message("INSERT INTO t VALUES (:id, date('now'))").substr(0, 45),
+              "projection p, on 1, line 1, column 33: 'now' ");
+    EXPECT_EQ(message("DELETE FROM tarn_feeder"),
+              "projection p, on 1, line 1, column 13: table tarn_feeder belongs to Tarn");
 }
 
 TEST(ProjectionSql, SchemasAreHeldToTheSameRules) {

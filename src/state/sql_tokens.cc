@@ -34,7 +34,7 @@ private:
         if (is_word_start(c)) return taken(SqlToken::Kind::word, 0);
         if (is_digit(c)) return taken(SqlToken::Kind::number, 0);
         if (c == ':' || c == '@' || c == '$' || c == '?') return taken(SqlToken::Kind::parameter, 1);
-        tokens_.push_back({SqlToken::Kind::symbol, std::string(1, c)});
+        tokens_.push_back({SqlToken::Kind::symbol, std::string(1, c), at_});
         at_++;
     }
 
@@ -45,7 +45,7 @@ private:
 
     // A doubled closing quote stands for itself (not within brackets).
     void quoted(SqlToken::Kind kind, char close) {
-        SqlToken token{kind, {}};
+        SqlToken token{kind, {}, at_};
         for (at_++; at_ < sql_.size(); at_++) {
             if (sql_[at_] != close) {
                 token.text += sql_[at_];
@@ -61,7 +61,7 @@ private:
     }
 
     void taken(SqlToken::Kind kind, std::size_t prefix) {
-        SqlToken token{kind, std::string(sql_.substr(at_, prefix))};
+        SqlToken token{kind, std::string(sql_.substr(at_, prefix)), at_};
         for (at_ += prefix; at_ < sql_.size() && is_word_part(sql_[at_]); at_++)
             token.text += kind == SqlToken::Kind::word ? lower(sql_[at_]) : sql_[at_];
         tokens_.push_back(std::move(token));

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "state/check_projection.h"
+#include "state/damage.h"
 #include "state/state_impl.h"
 
 namespace tarn::state {
@@ -12,6 +14,7 @@ using codec::Json;
 
 namespace {
 
+constexpr std::size_t failed_shown_max = 5;
 constexpr std::string_view store_kind = "store", projection_kind = "projection", copy_kind = "copy";
 
 Failure unknown_store(std::string_view name) {
@@ -83,7 +86,7 @@ Status StateImpl::load() {
 Status StateImpl::load_stores() {
     TARN_ASSIGN(const auto documents, parts_.catalog.documents(store_kind));
     for (const auto& document : documents) {
-        stores_[document.id] = {document.created, document.body["paused"].as_bool(), ""};
+        stores_[document.id] = {document.created, document.body["paused"].as_bool(), "", {}};
         TARN_TRY(parts_.fs.make_directories(directory_of(document.id)));
         TARN_TRY(remove_leftovers(parts_.fs, directory_of(document.id)));
     }
@@ -148,6 +151,17 @@ void StateImpl::set_note(const std::string& store, std::string note) {
     stores_[store].note = std::move(note);
 }
 
+void StateImpl::set_damage(const std::string& store, std::optional<Error> damage) {
+    std::lock_guard lock(mutex_);
+    stores_[store].damage = std::move(damage);
+}
+
+Status StateImpl::check_undamaged(const std::string& store) {
+    std::lock_guard lock(mutex_);
+    const auto& damage = stores_[store].damage;
+    return damage ? Status(fail(*damage)) : Status();
+}
+
 Status StateImpl::check_exists(const StoreName& name) {
     std::lock_guard lock(mutex_);
     if (!stores_.contains(name.store)) return unknown_store(name.store);
@@ -185,8 +199,14 @@ Status StateImpl::declare_store(const std::string& name) {
         if (stores_.contains(name)) return {};
     }
     TARN_TRY(parts_.fs.make_directories(directory_of(name)));
-    TARN_TRY(open_store_file(path_of({name, ""})));  // functions are given its path: it must be there
-    return save_store(name, {parts_.clock.now(), false, ""});
+    {
+        // Functions are given its path: it must be there. On disk before the catalog says so, because a file
+        // that is missing then is damage.
+        TARN_ASSIGN(auto database, open_store_file(path_of({name, ""})));
+        TARN_TRY(fold_in(database));
+    }
+    TARN_TRY(parts_.fs.sync_directory(directory_of(name)));
+    return save_store(name, {parts_.clock.now(), false, "", {}});
 }
 
 std::vector<ProjectionSpec> StateImpl::specs_of(const std::string& store) {
@@ -234,7 +254,8 @@ Result<bool> StateImpl::declare_projection(const ProjectionSpec& spec) {
     auto& live = slot(spec.store);
     std::lock_guard work(live.work);
     std::shared_lock files(live.files);
-    TARN_TRY(open_live(spec.store, live));
+    auto opened = open_live(spec.store, live);
+    if (!opened && opened.error().code != Code::store_damaged) return fail(std::move(opened.error()));
     return changed;
 }
 
@@ -265,54 +286,78 @@ Status StateImpl::set_paused(std::string_view store, bool paused) {
         document = stores_[name.store];
     }
     document.paused = paused;
+    document.damage.reset();  // looked at again
     return save_store(name.store, document);
 }
 
 // ---- looking
 // -------------------------------------------------------------------------------------------------------------
 
+Status StateImpl::check_file(const StoreName& name) {
+    const auto path = path_of(name);
+    TARN_ASSIGN(const auto file, parts_.fs.stat(path));
+    return file ? Status() : unusable_store(name, path, "is missing");
+}
+
+Result<sqlite::Database> StateImpl::open_writer(const StoreName& name) {
+    TARN_TRY(check_file(name));
+    return explained(open_existing_store_file(path_of(name)));
+}
+
+StoreInfo StateImpl::declared(const StoreName& name) {
+    StoreInfo info;
+    info.name = name.text();
+    for (const auto& spec : specs_of(name.store)) info.feeders.push_back(spec.name);
+    std::lock_guard lock(mutex_);
+    if (const auto copy = copies_.find(info.name); copy != copies_.end()) {
+        info.base = copy->second.base;
+        info.complete = copy->second.complete;
+    } else if (!name.is_copy()) {
+        info.paused = stores_[name.store].paused;
+        info.note = stores_[name.store].note;
+    }
+    return info;
+}
+
 Result<StoreInfo> StateImpl::describe(const StoreName& name) {
     TARN_TRY(check_exists(name));
     // Opened before anything is looked up, so that a copy is not discarded meanwhile.
     TARN_ASSIGN(auto side, open_side(name.text()));
-    StoreInfo info;
-    info.name = name.text();
-    {
-        std::lock_guard lock(mutex_);
-        if (name.is_copy()) {
-            const auto& document = copies_.at(info.name);
-            info.base = document.base;
-            info.complete = document.complete;
-        } else {
-            info.paused = stores_[name.store].paused;
-            info.note = stores_[name.store].note;
-        }
-    }
-    for (const auto& spec : specs_of(name.store)) info.feeders.push_back(spec.name);
+    auto info = declared(name);
     TARN_ASSIGN(const auto file, parts_.fs.stat(path_of(name)));
     if (file) info.bytes = file->size;
-    TARN_ASSIGN(info.positions, read_positions(side.database()));
+    TARN_ASSIGN(info.positions, explained(read_positions(side.database())));
+    TARN_ASSIGN(info.failed, explained(count_failed(side.database())));
+    TARN_ASSIGN(info.first_failed, explained(read_failed(side.database(), failed_shown_max)));
     return info;
 }
 
 Result<StoreInfo> StateImpl::store(std::string_view name) { return describe(split_store_name(name)); }
 
 Result<std::vector<StoreInfo>> StateImpl::stores() {
-    std::vector<std::string> names;
-    {
-        std::lock_guard lock(mutex_);
-        for (const auto& [name, document] : stores_) names.push_back(name);
-        for (const auto& [name, document] : copies_) names.push_back(name);
-    }
-    std::sort(names.begin(), names.end());
     std::vector<StoreInfo> infos;
-    for (const auto& name : names) {
+    for (const auto& name : names()) {
         auto info = store(name);
         if (!info && info.error().code == Code::unknown_store) continue;  // discarded meanwhile
+        if (!info && info.error().code == Code::store_damaged) {
+            infos.push_back(declared(split_store_name(name)));
+            infos.back().damage = info.error().message;
+            continue;
+        }
         if (!info) return fail(std::move(info.error()));
         infos.push_back(std::move(*info));
     }
     return infos;
+}
+
+// Stores and copies.
+std::vector<std::string> StateImpl::names() {
+    std::lock_guard lock(mutex_);
+    std::vector<std::string> names;
+    for (const auto& [name, document] : stores_) names.push_back(name);
+    for (const auto& [name, document] : copies_) names.push_back(name);
+    std::sort(names.begin(), names.end());
+    return names;
 }
 
 Result<ReadSide> StateImpl::open_side(std::string_view name) {
@@ -325,11 +370,9 @@ Result<ReadSide> StateImpl::open_side(std::string_view name) {
     ReadSide side;
     side.lock_ = std::shared_lock(slot(which.text()).files);
     TARN_TRY(check_exists(which));  // it may have been discarded while we waited
-    TARN_ASSIGN(const auto file, parts_.fs.stat(path_of(which)));
-    if (!file)
-        return fail(Code::store_failed, fmt::format("the database of store {} is missing", which.text()),
-                    {.place = {.source = path_of(which)}});
-    TARN_ASSIGN(side.database_, open_store_reader(path_of(which)));
+    if (!which.is_copy()) TARN_TRY(check_undamaged(which.store));
+    TARN_TRY(check_file(which));
+    TARN_ASSIGN(side.database_, explained(open_store_reader(path_of(which))));
     return side;
 }
 

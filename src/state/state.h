@@ -47,16 +47,26 @@ struct FeederPosition {
     static Result<FeederPosition> from_json(const codec::Json& json);
 };
 
+// An event that its projection's SQL refused: nothing of it is in the tables, later events go on.
+struct FailedEvent {
+    std::string feeder, stream;
+    Position position;
+    std::string error;  // SQLite's, and the statement
+};
+
 struct StoreInfo {
     std::string name;  // "accounts" or "accounts@fix"
     std::string kind = "sqlite";
     std::vector<std::string> feeders;
     std::vector<FeederPosition> positions;
+    std::uint64_t failed = 0;               // events that were refused and not applied since
+    std::vector<FailedEvent> first_failed;  // the first few of them
     std::uint64_t bytes = 0;
     std::optional<std::string> base;  // of a copy: snapshot id, "empty" or "live"
     bool complete = true;             // of a copy: may be compared as equal and promoted
     bool paused = false;              // feeders wait (after a restore in place)
     std::string note;                 // why a feeder waits, or that it was changed since; "" normally
+    std::string damage;               // why it cannot be read (positions are unknown then); "" normally
     codec::Json to_json() const;
 };
 
@@ -87,7 +97,9 @@ struct DiffResult {
     std::vector<Difference> differences;  // at most the asked limit
     std::uint64_t total = 0;
     std::uint64_t rows_compared = 0;
-    std::string events_note;  // how sure the causing events are: "exact" or "candidate"
+    // "exact": each named event was applied on one side only, or folded with SQL that the other side has not.
+    // "candidate": of some row only the events that changed it in the copy are known, or none.
+    std::string events_note;
 };
 
 struct DiffOptions {
@@ -102,11 +114,17 @@ struct RestorePoint {
         position;  // up to and including this event's place in the total order
     std::optional<std::string> snapshot;
 };
+// What became of a store's file when another took its place.
+struct Replaced {
+    std::string safety_snapshot;  // of it, taken before; "" when it was too damaged for one
+    std::string moved_aside;      // then: the file as it was, kept under this name; "" when there was none
+};
 struct RestoreResult {
-    std::string store;  // what was written: "accounts" or "accounts@copy"
-    std::string base;   // snapshot id or "empty"
+    std::string store;                           // what was written: "accounts" or "accounts@copy"
+    std::string base;                            // snapshot id or "empty"
+    std::vector<std::string> damaged_snapshots;  // would have been a nearer base, newest first
     std::uint64_t events = 0;
-    std::string safety_snapshot;  // taken before a restore in place, else ""
+    std::optional<Replaced> replaced;  // in place only
     std::vector<FeederPosition> positions;
 };
 
@@ -161,13 +179,15 @@ public:
     virtual Result<std::vector<ProjectionSpec>> projections() = 0;
     virtual Result<ProjectionSpec> projection(std::string_view name) = 0;
 
-    virtual Result<std::vector<StoreInfo>> stores() = 0;  // copies included
+    virtual Result<std::vector<StoreInfo>> stores() = 0;  // copies and damaged ones included
     virtual Result<StoreInfo> store(std::string_view name) = 0;
     // Rows of one SELECT over a store, read-only.
     virtual Result<QueryAnswer> query(std::string_view store, const std::string& sql,
                                       const QueryLimits& limits = {}) = 0;
 
-    // Feeds every store that is not paused with what is durable now. Returns the events applied.
+    // Feeds every store that is not paused with what is durable now. Returns the events applied. One that
+    // fails does not hold up the others; its error comes afterwards, store_damaged only when there is no
+    // other. A damaged store is left alone until it is restored, promoted over or resumed.
     virtual Result<std::uint64_t> catch_up() = 0;
     virtual Status set_paused(std::string_view store, bool paused) = 0;
 
@@ -176,7 +196,8 @@ public:
     virtual Result<SnapshotInfo> snapshot(std::string_view id) = 0;
     virtual Status delete_snapshot(std::string_view id) = 0;
 
-    // into empty: in place (first snapshots, then leaves the feeders paused).
+    // into empty: in place (first snapshots, or moves a damaged file aside; then leaves the feeders paused).
+    // A damaged snapshot is passed over for the one before and the events after that.
     virtual Result<RestoreResult> restore(std::string_view store, const RestorePoint& point,
                                           std::optional<std::string> into_copy) = 0;
     // A copy starting at a base: a snapshot id, "empty" or "live". copy_exists when there is one.
@@ -188,7 +209,8 @@ public:
     virtual Status advance(std::string_view store, std::string_view feeder, Sequence sequence,
                            const std::map<Partition, Offset>& next) = 0;
     virtual Status discard_copy(std::string_view store_at_copy) = 0;
-    virtual Status promote_copy(std::string_view store_at_copy) = 0;  // swap; copy_incomplete unless complete
+    // Swaps it in, keeping what was live as restore does. copy_incomplete unless complete.
+    virtual Result<Replaced> promote_copy(std::string_view store_at_copy) = 0;
 
     // Sides: "accounts", "accounts@fix", "snapshot:sn-7".
     virtual Result<DiffResult> diff(std::string_view before, std::string_view after,

@@ -69,6 +69,16 @@ private:
     std::string temporary_;
 };
 
+// Where the events after a base end: the first sequence that a feeder does not apply any more.
+struct Cut {
+    Sequence others = 0;                      // for feeders not named; 0: they feed nothing
+    std::map<std::string, Sequence> feeders;  // by name
+    Sequence of(const std::string& feeder) const {
+        const auto found = feeders.find(feeder);
+        return found == feeders.end() ? others : found->second;
+    }
+};
+
 // Removes a database file with what SQLite keeps beside it; absent ones are fine.
 Status remove_database(os::FileSystem& fs, const std::string& path);
 
@@ -99,7 +109,7 @@ public:
     Status advance(std::string_view store, std::string_view feeder, Sequence sequence,
                    const std::map<Partition, Offset>& next) override;
     Status discard_copy(std::string_view store_at_copy) override;
-    Status promote_copy(std::string_view store_at_copy) override;
+    Result<Replaced> promote_copy(std::string_view store_at_copy) override;
     Result<DiffResult> diff(std::string_view before, std::string_view after,
                             const DiffOptions& options) override;
     Result<std::unique_ptr<Applier>> applier(std::string_view store, std::string_view projection) override;
@@ -108,7 +118,8 @@ private:
     struct StoreDocument {
         Time created;
         bool paused = false;
-        std::string note;  // not stored: why feeders wait
+        std::string note;             // not stored: why feeders wait
+        std::optional<Error> damage;  // not stored: found while feeding; kept until the file is another
     };
     struct CopyDocument {
         Time created;
@@ -130,31 +141,45 @@ private:
     Status check_copy_exists(const StoreName& name);
     bool is_paused(const std::string& store);
     void set_note(const std::string& store, std::string note);
+    void set_damage(const std::string& store, std::optional<Error> damage);
+    Status check_undamaged(const std::string& store);
     std::vector<ProjectionSpec> specs_of(const std::string& store);  // in the order they were declared
     Slot& slot(const std::string& name);
     std::string directory_of(const std::string& store) const;
     std::string path_of(const StoreName& name) const;
     std::string temporary_path(const std::string& store);
+    Status check_file(const StoreName& name);                     // it is there
+    Result<sqlite::Database> open_writer(const StoreName& name);  // of a file that must be there
+    std::vector<std::string> names();                             // stores and copies
+    StoreInfo declared(const StoreName& name);                    // without looking into the file
     Result<StoreInfo> describe(const StoreName& name);
     Result<ReadSide> open_side(std::string_view name);
     Result<ReadSide> open_snapshot_side(std::string_view id);
 
     // ---- live feeding (feeding.cc); under slot.work
     Result<std::uint64_t> feed_store(const std::string& name);
+    Result<std::uint64_t> feed_live(const std::string& name, Slot& slot);
     Status open_live(const std::string& name, Slot& slot);
     Status load_feeders(const std::string& name, Slot& slot);
 
     // ---- replacing files (restore.cc, copies.cc)
     Result<SnapshotInfo> create_snapshot_of(const std::string& store);
-    Result<Sequence> cut_of(const std::string& store, const RestorePoint& point);
+    Result<Cut> cut_of(const std::string& store, const RestorePoint& point);
     Result<Sequence> cut_of_time(const std::string& store, Time time);
     Result<Sequence> cut_of_position(const std::string& store, Partition partition, Offset offset);
-    Result<std::optional<SnapshotInfo>> nearest_snapshot(const std::string& store, Sequence cut);
+    Result<std::vector<SnapshotInfo>> snapshots_within(const std::string& store, const Cut& cut);
+    Result<std::string> nearest_base(const std::string& store, const Cut& cut, RestoreResult& result);
     Status build(const std::string& store, const std::string& path, const RestorePoint& point, bool touches,
                  RestoreResult& result);
-    Status fold_up_to(const std::string& store, sqlite::Database& database, Sequence cut,
+    Result<std::string> asked_snapshot(const std::string& store, std::string_view id, Cut& cut,
+                                       RestoreResult& result);
+    Status pass_over(const SnapshotInfo& info, Error damage, RestoreResult& result);
+    Status fold_up_to(const std::string& store, sqlite::Database& database, const Cut& cut,
                       RestoreResult& result);
-    Status put_in_place(const std::string& from, const StoreName& name, Slot& slot);
+    Result<Replaced> keep_live(const std::string& store);
+    Status put_in_place(const std::string& from, const StoreName& name, Slot& slot,
+                        const std::string& moved_aside);
+    Status move_aside(const std::string& path, const std::string& to);
     Status check_new_copy(const StoreName& name);
     Result<std::string> build_copy(const std::string& store, const std::string& path, std::string_view base);
     Result<CopyDocument> copy_document(const StoreName& name);

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <sqlite3.h>
 
+#include "state/damage.h"
 #include "state/decimal_functions.h"
 
 namespace tarn::state {
@@ -20,6 +21,9 @@ CREATE TABLE IF NOT EXISTS tarn_feeder(
 CREATE TABLE IF NOT EXISTS tarn_exception(
     feeder INTEGER NOT NULL, sequence INTEGER NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
     state TEXT NOT NULL, error TEXT, PRIMARY KEY(feeder, sequence)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tarn_declaration(
+    feeder INTEGER NOT NULL, sequence INTEGER NOT NULL, declaration TEXT NOT NULL,
+    PRIMARY KEY(feeder, sequence)) WITHOUT ROWID;
 )";
 
 constexpr const char* touch_tables = R"(
@@ -112,11 +116,27 @@ std::map<Partition, Offset> next_from_json(const Json& json) {
     return next;
 }
 
-Result<sqlite::Database> open_store_file(const std::string& path) {
+namespace {
+
+sqlite::OpenOptions store_options() {
     sqlite::OpenOptions options;
     options.full_sync = false;
     options.busy_timeout_us = busy_timeout_us;
     options.error_code = Code::store_failed;
+    return options;
+}
+
+// SQLite takes an empty file, and any other program's database, for a store without tables.
+Status check_is_store(sqlite::Database& database, const std::string& path) {
+    TARN_ASSIGN(const bool is_store, has_table(database, "tarn_feeder"));
+    if (is_store) return {};
+    return damaged_file(path.c_str(), "the file holds none of Tarn's tables");
+}
+
+}  // namespace
+
+Result<sqlite::Database> open_store_file(const std::string& path) {
+    auto options = store_options();
     options.vfs = clockless_vfs();
     TARN_ASSIGN(auto database, sqlite::Database::open(path, options));
     TARN_TRY(check_version(database, path));
@@ -126,15 +146,25 @@ Result<sqlite::Database> open_store_file(const std::string& path) {
     return database;
 }
 
+Result<sqlite::Database> open_existing_store_file(const std::string& path) {
+    auto options = store_options();
+    options.vfs = clockless_vfs();
+    options.wal = false;  // it is in that mode, or damaged: then nothing is to be written
+    TARN_ASSIGN(auto database, sqlite::Database::open(path, options));
+    TARN_TRY(check_version(database, path));
+    TARN_TRY(check_is_store(database, path));
+    TARN_TRY(harden(database));
+    return database;
+}
+
 Result<sqlite::Database> open_store_reader(const std::string& path) {
     // Not read_only: a reader may have to build the shared-memory index of the write-ahead file after a
     // crash.
-    sqlite::OpenOptions options;
-    options.full_sync = false;
-    options.busy_timeout_us = busy_timeout_us;
-    options.error_code = Code::store_failed;
+    auto options = store_options();
+    options.wal = false;
     TARN_ASSIGN(auto database, sqlite::Database::open(path, options));
     TARN_TRY(check_version(database, path));
+    TARN_TRY(check_is_store(database, path));
     TARN_TRY(harden(database));
     TARN_TRY(database.execute("PRAGMA query_only=1"));
     return database;
@@ -215,6 +245,30 @@ Result<std::vector<FeederPosition>> read_positions(sqlite::Database& database) {
     }
 }
 
+Result<std::vector<FailedEvent>> read_failed(sqlite::Database& database, std::size_t limit) {
+    TARN_ASSIGN(auto statement,
+                database.prepare("SELECT f.feeder, f.stream, f.stream_id, e.partition, e.offset, e.error "
+                                 "FROM tarn_exception e JOIN tarn_feeder f ON f.number=e.feeder "
+                                 "WHERE e.state='failed' ORDER BY e.sequence LIMIT ?1"));
+    statement.bind(1, signed_of(limit));
+    std::vector<FailedEvent> events;
+    while (true) {
+        TARN_ASSIGN(const bool more, statement.step());
+        if (!more) return events;
+        events.push_back({std::string(statement.text(0)),
+                          std::string(statement.text(1)),
+                          {StreamId{static_cast<std::uint32_t>(statement.integer(2))},
+                           static_cast<Partition>(statement.integer(3)), unsigned_of(statement.integer(4))},
+                          std::string(statement.text(5))});
+    }
+}
+
+Result<std::uint64_t> count_failed(sqlite::Database& database) {
+    TARN_ASSIGN(const auto count,
+                one_integer(database, "SELECT count(*) FROM tarn_exception WHERE state='failed'"));
+    return unsigned_of(count);
+}
+
 Result<std::map<std::string, std::string>> read_versions(sqlite::Database& database) {
     TARN_ASSIGN(auto statement, database.prepare("SELECT feeder, version FROM tarn_feeder"));
     std::map<std::string, std::string> versions;
@@ -222,6 +276,33 @@ Result<std::map<std::string, std::string>> read_versions(sqlite::Database& datab
         TARN_ASSIGN(const bool more, statement.step());
         if (!more) return versions;
         versions.emplace(statement.text(0), statement.text(1));
+    }
+}
+
+Status note_declaration(sqlite::Database& database, const FeederRow& row, const ProjectionSpec& spec) {
+    const auto declaration = spec.to_json().dump();
+    TARN_ASSIGN(auto latest, database.prepare("SELECT declaration FROM tarn_declaration WHERE feeder=?1 "
+                                              "ORDER BY sequence DESC LIMIT 1"));
+    latest.bind(1, row.number);
+    TARN_ASSIGN(const bool is_known, latest.step());
+    const bool is_same = is_known && latest.text(0) == declaration;
+    latest.reset();
+    if (is_same) return {};
+    TARN_ASSIGN(auto put, database.prepare("INSERT OR REPLACE INTO tarn_declaration VALUES (?1, ?2, ?3)"));
+    put.bind(1, row.number).bind(2, signed_of(row.sequence)).bind(3, declaration);
+    return put.run();
+}
+
+Result<std::vector<Declaration>> read_declarations(sqlite::Database& database) {
+    std::vector<Declaration> all;
+    TARN_ASSIGN(auto statement,
+                database.prepare("SELECT f.feeder, d.sequence, d.declaration FROM tarn_declaration d "
+                                 "JOIN tarn_feeder f ON f.number=d.feeder"));
+    while (true) {
+        TARN_ASSIGN(const bool more, statement.step());
+        if (!more) return all;
+        all.push_back({std::string(statement.text(0)), unsigned_of(statement.integer(1)),
+                       std::string(statement.text(2))});
     }
 }
 

@@ -33,6 +33,8 @@ struct FeederRow {
 // Commits do not sync (synchronous=NORMAL): effects and positions are one transaction, so what a power cut
 // takes away is applied again.
 Result<sqlite::Database> open_store_file(const std::string& path);
+// The same for a file that is a store already; a damaged error when it is not.
+Result<sqlite::Database> open_existing_store_file(const std::string& path);
 // For reading only, beside a writer: sees the last commit.
 Result<sqlite::Database> open_store_reader(const std::string& path);
 // Moves everything from the write-ahead file into the database file, so that the file stands alone once it is
@@ -45,7 +47,20 @@ Status set_feeder_version(sqlite::Database& database, std::string_view feeder, s
 // Never backwards. Forgets the applied positions below it. Within the caller's transaction.
 Status write_watermark(sqlite::Database& database, const FeederRow& row);
 Result<std::vector<FeederPosition>> read_positions(sqlite::Database& database);
+// The first `limit` of the events that were refused, and how many there are.
+Result<std::vector<FailedEvent>> read_failed(sqlite::Database& database, std::size_t limit);
+Result<std::uint64_t> count_failed(sqlite::Database& database);
 Result<std::map<std::string, std::string>> read_versions(sqlite::Database& database);  // by feeder
+
+// Which declaration of a projection folded the events from a sequence on.
+struct Declaration {
+    std::string feeder;
+    Sequence sequence = 1;
+    std::string declaration;  // JSON
+};
+// Notes that from the row's watermark on `spec` folds, unless it does already.
+Status note_declaration(sqlite::Database& database, const FeederRow& row, const ProjectionSpec& spec);
+Result<std::vector<Declaration>> read_declarations(sqlite::Database& database);
 
 // The tables in which a copy notes which event changed which row; gone again when it is promoted.
 Status make_touch_tables(sqlite::Database& database);

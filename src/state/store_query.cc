@@ -8,6 +8,7 @@
 
 #include "codec/base64.h"
 #include "state/cells.h"
+#include "state/damage.h"
 #include "state/sql_rules.h"
 #include "state/state_impl.h"
 
@@ -92,7 +93,7 @@ Result<QueryAnswer> StateImpl::query(std::string_view store, const std::string& 
                                      const QueryLimits& limits) {
     TARN_ASSIGN(auto side, open_side(store));
     sqlite3* database = side.database().handle();
-    TARN_ASSIGN(const auto statement, prepare_select(side.database(), sql));
+    TARN_ASSIGN(const auto statement, explained(prepare_select(side.database(), sql)));
     sqlite3_stmt* handle = statement.get();
     QueryAnswer answer;
     for (int i = 0; i < sqlite3_column_count(handle); i++)
@@ -105,6 +106,7 @@ Result<QueryAnswer> StateImpl::query(std::string_view store, const std::string& 
         if (deadline.is_over()) code = SQLITE_INTERRUPT;
         if (code == SQLITE_INTERRUPT || !builder.add(handle)) break;
     }
+    if (is_damage(code)) return fail(explain_damage(damaged_database(side.database()).error()));
     if (code == SQLITE_INTERRUPT)
         builder.stop(fmt::format("it took longer than {}", format_duration(limits.deadline_us)));
     else if (code != SQLITE_DONE && code != SQLITE_ROW)

@@ -2,14 +2,26 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "base/ids.h"
+#include "base/time.h"
 #include "sqlite/sqlite.h"
 
 namespace tarn::state {
 
-inline constexpr int events_shown_max = 20;
+inline constexpr std::size_t events_shown_max = 20;
+
+// An event that changed a row.
+struct Touch {
+    std::string feeder, stream, type;
+    Sequence sequence = 0;
+    Position position;
+    Time time;
+    std::string text() const;  // "bank 2:1180 verify_cash_deposit 2024-03-04T10:02:11Z"
+};
 
 // `database` must outlive it.
 class TouchReader {
@@ -17,9 +29,9 @@ public:
     explicit TouchReader(sqlite::Database& database) : database_(database) {}
     Status prepare();
     bool available() const { return available_; }  // only copies have notes
-    // The newest of the events that changed the row, newest last: "bank 2:1180 verify_cash_deposit
-    // 2024-03-04T10:02:11Z".
-    Result<std::vector<std::string>> events(const std::string& table, std::int64_t rowid);
+    // The events that changed the row, oldest first, until `look` says false.
+    Status for_each(const std::string& table, std::int64_t rowid,
+                    const std::function<Result<bool>(const Touch&)>& look);
 
 private:
     sqlite::Database& database_;

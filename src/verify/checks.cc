@@ -39,14 +39,20 @@ private:
     }
 
     Status read_stream(StreamId stream, std::map<Position, Hash128>& expected) {
+        auto view = lake_.view(stream);
+        if (!view && view.error().code == Code::unknown_stream) {
+            missing += expected.size();
+            note(expected.begin()->first, "was in a stream that has been deleted since");
+            return {};
+        }
+        if (!view) return fail(std::move(view.error()));
         lake::ScanOptions options;
         options.in_sequence = false;
         options.skip_damage = true;
         options.on_damage = [](const Error&) {};  // comes out as missing
         auto& wanted = options.wanted.emplace();
         for (const auto& [position, hash] : expected) wanted[position.partition].push_back(position.offset);
-        TARN_ASSIGN(lake::StreamView view, lake_.view(stream));
-        TARN_ASSIGN(const auto scan, lake_.scan(std::move(view), std::move(options)));
+        TARN_ASSIGN(const auto scan, lake_.scan(std::move(*view), std::move(options)));
         while (true) {
             TARN_ASSIGN(const event::StoredEvent* event, scan->next());
             if (!event) break;

@@ -1,0 +1,113 @@
+// What subscriptions must remember: one SQLite database, `<data>/process.db` (docs/formats/process.md). What
+// one turn of delivery changes is written in one transaction, so that after any crash
+// matched = delivered + pending + held + dead + discarded still holds. One thread at a time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "process/lanes.h"
+#include "sqlite/sqlite.h"
+
+namespace tarn::process {
+
+// How far a subscription is.
+struct Progress {
+    StreamId stream;
+    Sequence low = 1;   // every matched event below is settled, held or dead
+    Sequence scan = 1;  // every event below has been looked at
+    std::uint64_t matched = 0, delivered = 0, discarded = 0;
+    bool paused = false;
+};
+
+struct Counts {
+    std::uint64_t matched = 0, delivered = 0, pending = 0, held = 0, dead = 0, discarded = 0;
+};
+
+struct DeadLetter {
+    std::string subscription;
+    Sequence sequence = 0;
+    Position position;
+    std::uint64_t key_hash = 0;
+    bool keyed = false;
+    std::string group;  // of its cause; see cause.h
+    std::string error_type, error_message;
+    std::vector<Attempt> attempts;  // of all rounds, oldest first
+    std::int64_t first_us = 0, last_us = 0;
+    std::optional<std::string> edited;  // a correction of the payload, to be sent instead
+};
+
+struct HeldEvent {
+    Sequence sequence = 0;
+    Position position;
+    std::uint64_t key_hash = 0;
+    bool keyed = false;
+};
+
+// A group of dead letters with the same cause.
+struct DeadGroup {
+    std::string group, subscription, error_type, error_message;
+    std::uint64_t count = 0, held = 0;
+    std::int64_t first_us = 0, last_us = 0;
+    Position sample;
+};
+
+// Which dead letters: those of a group, at a position, or of a subscription; what is unset does not matter.
+struct DeadSelection {
+    std::optional<std::string> subscription, group;
+    std::optional<Position> position;
+};
+
+class ProcessStore {
+public:
+    static Result<std::unique_ptr<ProcessStore>> open(const std::string& path);
+
+    template <typename Body>
+    Status transaction(Body&& body) {
+        return database_.transaction(std::forward<Body>(body));
+    }
+
+    Result<std::optional<Progress>> progress(const std::string& subscription);
+    Status set_progress(const std::string& subscription, const Progress& progress);
+    Status remove(const std::string& subscription);  // with all that is held and dead in it
+
+    // Delivered or discarded at or above `low`; what is below is dropped with forget_settled.
+    Status add_settled(const std::string& subscription, Sequence sequence);
+    Status forget_settled(const std::string& subscription, Sequence low);
+    // Whether a scan that begins anew at `low` must pass it by: settled, held or dead.
+    Result<std::vector<Sequence>> known_from(const std::string& subscription, Sequence low);
+
+    Status add_held(const std::string& subscription, const HeldEvent& held);
+    Status remove_held(const std::string& subscription, Sequence sequence);
+    // All of a key: `released` ones only wait for their turn and count as pending.
+    Status set_released(const std::string& subscription, std::uint64_t key_hash, bool released);
+    // The oldest of a key after `after`.
+    Result<std::vector<HeldEvent>> held(const std::string& subscription, std::uint64_t key_hash,
+                                        Sequence after, std::size_t limit);
+    Result<std::vector<std::uint64_t>> released_keys(const std::string& subscription);
+    struct HeldCounts {
+        std::uint64_t held = 0, released = 0;
+    };
+    Result<HeldCounts> held_counts(const std::string& subscription);
+
+    // Adds, or replaces and appends the attempts.
+    Status add_dead(const DeadLetter& letter);
+    Status remove_dead(const std::string& subscription, Sequence sequence);
+    Status set_edited(const std::string& subscription, Sequence sequence, const std::string& payload);
+    Result<std::vector<DeadLetter>> dead(const DeadSelection& selection, std::size_t limit);
+    Result<std::uint64_t> dead_count(const std::string& subscription);
+    Result<std::vector<std::uint64_t>> dead_keys(const std::string& subscription);  // one entry a letter
+    Result<std::vector<DeadGroup>> groups();
+
+private:
+    explicit ProcessStore(sqlite::Database database) : database_(std::move(database)) {}
+    Result<sqlite::Statement*> statement(const char* sql);
+
+    sqlite::Database database_;
+    std::map<const char*, sqlite::Statement> statements_;  // by the address of their text
+};
+
+}  // namespace tarn::process

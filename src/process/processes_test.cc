@@ -1,0 +1,251 @@
+// Deliveries over real files, with a made-up stream and a function host whose answers the test decides.
+#include "process/processes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "catalog/catalog.h"
+#include "codec/base64.h"
+#include "os/clock.h"
+#include "os/rng.h"
+#include "state/state_fixture.h"
+
+namespace tarn::process {
+namespace {
+
+using functions::Invocation;
+using functions::InvocationDone;
+using functions::InvocationEnd;
+using functions::InvocationResult;
+using state::must;
+
+// Answers at once, as `decide` says; nullopt: never answers, as when the machine dies.
+class ScriptedHost final : public functions::FunctionHost {
+public:
+    std::function<std::optional<InvocationResult>(const std::string& payload)> decide;
+
+    Status declare(const functions::FunctionSpec&, const std::string&) override { return {}; }
+    void remove(std::string_view) override {}
+    Status invoke(std::string_view, Invocation invocation, InvocationDone done) override {
+        if (auto result = decide(invocation.payload)) done(std::move(*result));
+        return {};
+    }
+    std::vector<functions::FunctionStatus> list() override { return {}; }
+    std::optional<functions::FunctionStatus> find(std::string_view) override { return std::nullopt; }
+    std::vector<functions::LogLine> logs(std::string_view, std::size_t) override { return {}; }
+};
+
+InvocationResult fault() {
+    InvocationResult result;
+    result.end = InvocationEnd::failed;
+    result.error_type = "ValueError";
+    result.error_message = "made to fail";
+    return result;
+}
+
+class ProcessesTest : public testing::Test {
+protected:
+    ProcessesTest() {
+        fs_ = os::make_real_file_system();
+        must(fs_->make_directories(directory_));
+        catalog_ = must(catalog::Catalog::open(directory_ + "/catalog.db", {.sync = false}));
+        stream_ = must(catalog_->create_stream("bank", {}, clock_->now())).id;
+        store_ = objects::make_local_object_store(*fs_, directory_ + "/lake");
+        lake_ = std::make_unique<state::VectorLake>(*catalog_, *store_, *fs_);
+        spec_ = {.name = "s", .stream = "bank", .function = "f", .shape = event::Shape::payload};
+        spec_.retries = {.max = 2, .first_us = 1, .longest_us = 1, .max_age_us = {}};
+    }
+    ~ProcessesTest() override {
+        processes_.reset();
+        std::filesystem::remove_all(directory_);
+    }
+
+    void add(const std::string& key) {
+        const std::size_t number = lake_->events.size();
+        lake_->events.push_back(
+            {.position = {stream_, 0, number},
+             .sequence = number + 1,
+             .ingested = Time{1},
+             .meta = key.empty() ? R"("attributes":{})" : fmt::format(R"("key":"{}","attributes":{{}})", key),
+             .payload = std::to_string(number + 1)});
+    }
+    void open() {
+        processes_.reset();
+        processes_ = must(Processes::open({*lake_,
+                                           [this] { return lake_->events.size() + 1; },
+                                           host_,
+                                           *clock_,
+                                           *rng_,
+                                           directory_ + "/process.db",
+                                           {},
+                                           {},
+                                           4}));
+        must(processes_->declare(spec_, 1));
+        processes_->start();
+    }
+    SubscriptionStatus status() { return must(processes_->find("s")); }
+    void wait_until_idle() {
+        while (!must(processes_->idleness()).idle) std::this_thread::yield();
+    }
+    static void must(const Status& status) {
+        if (!status) throw std::runtime_error(status.error().text());
+    }
+    template <typename T>
+    static T must(Result<T> result) {
+        return state::must(std::move(result));
+    }
+
+    const std::string directory_ = state::fresh_directory();
+    std::unique_ptr<os::FileSystem> fs_;
+    std::unique_ptr<os::Clock> clock_ = os::make_real_clock();
+    std::unique_ptr<os::Rng> rng_ = os::make_real_rng();
+    std::unique_ptr<catalog::Catalog> catalog_;
+    std::unique_ptr<objects::ObjectStore> store_;
+    std::unique_ptr<state::VectorLake> lake_;
+    StreamId stream_;
+    SubscriptionSpec spec_;
+    ScriptedHost host_;
+    std::unique_ptr<Processes> processes_;
+};
+
+std::uint64_t sum(const Counts& counts) {
+    return counts.delivered + counts.pending + counts.held + counts.dead + counts.discarded;
+}
+
+TEST_F(ProcessesTest, everything_is_delivered_once_when_nothing_fails) {
+    std::vector<std::string> seen;
+    host_.decide = [&](const std::string& payload) {
+        seen.push_back(payload);
+        return InvocationResult{};
+    };
+    for (int i = 0; i < 500; ++i) add(fmt::format("k{}", i % 7));
+    open();
+    wait_until_idle();
+    EXPECT_EQ(std::set(seen.begin(), seen.end()).size(), 500u);
+    EXPECT_EQ(seen.size(), 500u);
+    EXPECT_EQ(status().counts.delivered, 500u);
+    open();
+    wait_until_idle();
+    EXPECT_EQ(seen.size(), 500u) << "a restart sends nothing again";
+}
+
+TEST_F(ProcessesTest, a_dead_letter_holds_its_key_and_discarding_lets_it_go_on) {
+    host_.decide = [&](const std::string& payload) { return payload == "1" ? fault() : InvocationResult{}; };
+    for (int i = 0; i < 10; ++i) add("same");
+    add("other");
+    open();
+    wait_until_idle();
+    const Counts counts = status().counts;
+    EXPECT_EQ(counts.dead, 1u);
+    EXPECT_EQ(counts.held, 9u);
+    EXPECT_EQ(counts.delivered, 1u);
+    const auto groups = must(processes_->groups());
+    ASSERT_EQ(groups.size(), 1u);
+    EXPECT_EQ(groups[0].held, 9u);
+    open();  // the same after a restart
+    wait_until_idle();
+    EXPECT_EQ(status().counts.held, 9u);
+    const auto letters = must(processes_->dead({.subscription = "s"}, 10));
+    ASSERT_EQ(letters.size(), 1u);
+    EXPECT_EQ(letters[0].attempts.size(), 2u);
+    EXPECT_EQ(must(processes_->discard(letters)), 1u);
+    wait_until_idle();
+    EXPECT_EQ(status().counts.delivered, 10u);
+    EXPECT_EQ(status().counts.discarded, 1u);
+    EXPECT_EQ(sum(status().counts), 11u);
+}
+
+TEST_F(ProcessesTest, a_paused_subscription_sends_nothing_and_loses_nothing) {
+    std::atomic<int> calls = 0;
+    host_.decide = [&](const std::string&) {
+        ++calls;
+        return InvocationResult{};
+    };
+    open();
+    must(processes_->set_paused("s", true));
+    for (int i = 0; i < 5; ++i) add("k");
+    open();
+    EXPECT_TRUE(status().paused) << "a restart keeps it paused";
+    EXPECT_EQ(calls, 0);
+    must(processes_->set_paused("s", false));
+    wait_until_idle();
+    EXPECT_EQ(calls, 5);
+}
+
+TEST_F(ProcessesTest, a_function_that_cannot_run_blames_no_event) {
+    std::atomic<bool> broken = true;
+    host_.decide = [&](const std::string&) {
+        InvocationResult result;
+        if (broken) result.end = InvocationEnd::init_failed;
+        return result;
+    };
+    add("k");
+    open();
+    while (must(processes_->idleness()).stuck.empty()) std::this_thread::yield();
+    EXPECT_EQ(status().counts.pending, 1u);
+    EXPECT_NE(status().trouble, "");
+    broken = false;
+    while (status().counts.pending > 0) std::this_thread::yield();
+    EXPECT_EQ(status().counts.delivered, 1u);
+}
+
+// Random failures, answers that never come, restarts, redrives: in the end each event is delivered, of each
+// key in the order of capture by first success, and the numbers add up whenever one looks.
+TEST_F(ProcessesTest, order_and_numbers_hold_through_failures_and_restarts) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+        lake_->events.clear();
+        std::filesystem::remove(directory_ + "/process.db");
+        std::filesystem::remove(directory_ + "/process.db-wal");
+        std::filesystem::remove(directory_ + "/process.db-shm");
+        os::SeededRng rng(seed);
+        std::mutex mutex;
+        std::map<std::string, std::vector<std::uint64_t>> firsts;  // per key
+        std::set<std::uint64_t> done;
+        bool calm = false;
+        spec_.batch_size = 1;
+        constexpr std::size_t events = 400;
+        const auto key_of = [](std::uint64_t number) { return fmt::format("k{}", number % 13); };
+        for (std::size_t i = 1; i <= events; ++i) add(key_of(i));
+        host_.decide = [&](const std::string& payload) -> std::optional<InvocationResult> {
+            const std::lock_guard lock(mutex);
+            const std::uint64_t number = std::stoull(payload);
+            if (!calm && rng.below(5) == 0) return fault();
+            if (done.insert(number).second) firsts[key_of(number)].push_back(number);
+            if (!calm && rng.below(40) == 0) return std::nullopt;  // done, and the answer is lost
+            return InvocationResult{};
+        };
+        for (int session = 0; session < 6; ++session) {
+            open();
+            for (int look = 0; look < 200; ++look) {
+                const auto now = status();
+                ASSERT_EQ(now.counts.matched, sum(now.counts)) << "seed " << seed;
+                std::this_thread::yield();
+            }
+            const auto letters = must(processes_->dead({.subscription = "s"}, 1000));
+            if (session % 2 == 1) must(processes_->redrive(letters));
+        }
+        {
+            const std::lock_guard lock(mutex);
+            calm = true;
+        }
+        open();
+        while (status().counts.delivered < events) {
+            must(processes_->redrive(must(processes_->dead({.subscription = "s"}, 1000))));
+            wait_until_idle();
+        }
+        processes_->stop(0);
+        EXPECT_EQ(done.size(), events);
+        for (const auto& [key, order] : firsts)
+            EXPECT_TRUE(std::ranges::is_sorted(order)) << key << " seed " << seed;
+        EXPECT_EQ(status().counts.matched, events);
+        EXPECT_EQ(status().counts.dead + status().counts.held + status().counts.pending, 0u);
+    }
+}
+
+}  // namespace
+}  // namespace tarn::process

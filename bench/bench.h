@@ -23,6 +23,7 @@ const std::vector<Bench>& all_benches();
 std::vector<Bench> capture_benches();
 std::vector<Bench> replay_benches();
 std::vector<Bench> operation_benches();
+std::vector<Bench> pattern_benches();
 
 codec::Json result(double value, std::string unit, double at_least);
 

@@ -32,7 +32,7 @@ public:
     Client& operator=(const Client&) = delete;
 
     const int socket;
-    std::string unsent;
+    std::size_t unsent = 0;  // bytes of requests, which are all the same
     std::string received;
     std::deque<std::int64_t> sent_at_us;  // of requests without an answer
 };
@@ -130,7 +130,7 @@ private:
 
     void ask(Client& client) {
         if (!wants_more()) return;
-        client.unsent += request_;
+        client.unsent += request_.size();
         client.sent_at_us.push_back(now_us_);
         ++asked_;
         ++under_way_;
@@ -162,11 +162,12 @@ private:
     }
 
     bool send(Client& client) {
-        while (!client.unsent.empty()) {
-            const ssize_t sent = ::send(client.socket, client.unsent.data(), client.unsent.size(),
+        while (client.unsent > 0) {
+            const std::size_t rest = (client.unsent - 1) % request_.size() + 1;  // of the request begun
+            const ssize_t sent = ::send(client.socket, request_.data() + (request_.size() - rest), rest,
                                         MSG_NOSIGNAL | MSG_DONTWAIT);
             if (sent < 0) return errno == EAGAIN;
-            client.unsent.erase(0, static_cast<std::size_t>(sent));
+            client.unsent -= static_cast<std::size_t>(sent);
         }
         return true;
     }

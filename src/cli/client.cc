@@ -102,7 +102,10 @@ public:
     }
 
     Result<std::string> send(net::Request request) override {
-        TARN_ASSIGN(net::ClientResponse response, http_.send(outgoing(std::move(request), 0)));
+        const bool reads = only_reads(request);
+        auto answer = http_.send(outgoing(std::move(request), 0));
+        if (!answer) return fail(told(std::move(answer.error()), reads));
+        net::ClientResponse& response = *answer;
         if (response.status >= 300) return fail(net::parse_error_response(response.status, response.body));
         return std::move(response.body);
     }
@@ -113,9 +116,10 @@ public:
             stopped = !sink(piece);
             return !stopped;
         };
-        const auto response = http_.stream(outgoing(std::move(request), 0), take, interrupted);
+        const bool reads = only_reads(request);
+        auto response = http_.stream(outgoing(std::move(request), 0), take, interrupted);
         if (stopped) return {};
-        if (!response) return fail(response.error());
+        if (!response) return fail(told(std::move(response.error()), reads));
         if (response->status >= 300) return fail(net::parse_error_response(response->status, response->body));
         return {};
     }
@@ -124,6 +128,28 @@ public:
     std::string where() const override { return url_; }
 
 private:
+    static bool only_reads(const net::Request& request) {
+        return request.method == "GET" || request.path == "/v1/query" || request.path == "/v1/diff" ||
+               request.path == "/v1/check" ||
+               (request.path.starts_with("/v1/stores/") && request.path.ends_with("/query"));
+    }
+
+    // What the transport says, with what to do. A question that was not answered changed nothing.
+    Error told(Error error, bool reads) const {
+        if (error.kind == ErrorKind::outcome_unknown && reads) error.kind = ErrorKind::unavailable;
+        if (!error.next.empty()) return error;
+        if (error.code == Code::cannot_connect)
+            error.next = fmt::format(
+                "is a server running at {}? start one: tarn up    or leave --server and TARN_SERVER out",
+                url_);
+        else if (error.kind == ErrorKind::outcome_unknown)
+            error.next =
+                fmt::format("look whether it took effect before doing it again; is {} still there?", url_);
+        else
+            error.next = fmt::format("ask again; is {} still there?", url_);
+        return error;
+    }
+
     net::ClientRequest outgoing(net::Request request, std::int64_t timeout_us) const {
         net::ClientRequest out;
         out.method = std::move(request.method);
@@ -157,6 +183,16 @@ Result<codec::Json> parsed(Result<std::string> body) {
 }
 
 }  // namespace
+
+std::optional<Error> error_in(const codec::Json& line) {
+    if (!line["error"].is_object()) return std::nullopt;
+    codec::Json body;
+    body.set("error", line["error"]);
+    Error error = net::parse_error_response(500, body.dump());
+    // The server was stopped, not this command.
+    if (error.kind == ErrorKind::interrupted) error.kind = ErrorKind::unavailable;
+    return error;
+}
 
 std::string absolute_path(const std::string& path) {
     std::error_code problem;
@@ -198,15 +234,19 @@ Result<codec::Json> Client::remove(std::string_view path) {
     return parsed(send(make_request("DELETE", path)));
 }
 
+std::string server_for(const ClientOptions& options) {
+    if (!options.server.empty()) return options.server;
+    const auto owner = server::live_owner(*os::make_real_file_system(), options.data);
+    return owner ? owner->url : "";
+}
+
 Result<std::unique_ptr<Client>> connect(const ClientOptions& options) {
-    if (!options.server.empty()) return std::make_unique<RemoteClient>(options.server);
-    const auto fs = os::make_real_file_system();
-    const auto owner = server::live_owner(*fs, options.data);
-    if (owner && !owner->url.empty()) return std::make_unique<RemoteClient>(owner->url);
+    if (const std::string url = server_for(options); !url.empty()) return std::make_unique<RemoteClient>(url);
     TARN_ASSIGN(auto engine, server::Engine::open({.directory = options.data,
                                                    .command = options.command,
                                                    .program = os::self_path(),
                                                    .serving = false}));
+    if (const std::string note = engine->opening_note(); !note.empty() && options.note) options.note(note);
     return std::make_unique<LocalClient>(std::move(engine));
 }
 

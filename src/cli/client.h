@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,9 @@ public:
     Result<codec::Json> remove(std::string_view path);
 };
 
+// The error in the last line of a streamed answer that failed under way; nullopt when it holds none.
+std::optional<Error> error_in(const codec::Json& line);
+
 // "/v1/streams/a%20b?x=1" as a request.
 net::Request make_request(std::string_view method, std::string_view path_and_query, std::string body = "");
 
@@ -38,10 +42,13 @@ net::Request make_request(std::string_view method, std::string_view path_and_que
 std::string absolute_path(const std::string& path);
 
 struct ClientOptions {
-    std::string data;     // directory
-    std::string server;   // URL; "" = find out
-    std::string command;  // for the owner record
+    std::string data;                                 // directory
+    std::string server;                               // URL; "" = find out
+    std::string command;                              // for the owner record
+    std::function<void(std::string_view)> note = {};  // told what opening the directory found
 };
+// The URL of the server named, else of the one that serves the directory; "" when there is none.
+std::string server_for(const ClientOptions& options);
 // The server named, else the one that serves the directory, else the API in this process.
 Result<std::unique_ptr<Client>> connect(const ClientOptions& options);
 

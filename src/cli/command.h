@@ -61,6 +61,8 @@ struct Context {
 
     // Connects at the first call.
     Result<Client*> client();
+    // For commands that answer in words: a document only when -o asks for one.
+    bool wants_document() const { return globals.format.has_value() && !out.is_for_people(); }
     // Asks on a terminal; without one needs --yes. `question` says count and target.
     Status confirm(const std::string& question) const;
 
@@ -79,6 +81,8 @@ struct Command {
     std::string details;  // examples first, then what else a user needs, exit codes last
     Run run = nullptr;
     bool hidden = false;
+    // -o takes table, json, ndjson and csv everywhere, and these: "text", "text html".
+    std::string_view also = "";
 };
 
 // Every command; each file of commands appends its own.

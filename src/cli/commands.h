@@ -24,6 +24,9 @@ std::vector<Command> quarantine_commands();
 std::vector<Command> job_commands();
 std::vector<Command> config_commands();
 std::vector<Command> operate_commands();
+std::vector<Command> function_commands();
+std::vector<Command> subscription_commands();
+std::vector<Command> dead_letter_commands();
 std::vector<Command> later_commands();
 std::vector<Command> reference_commands();
 

@@ -24,6 +24,24 @@ codec::Json absolute_sources(const std::vector<std::string>& sources) {
     return list;
 }
 
+void print_counts(Context& context, codec::Json counts, const std::string& job, std::int64_t duration_us) {
+    if (context.out.format() != Format::table) {
+        counts.set("schema_version", 1).set("job", job);
+        context.out.line(counts.dump());
+        return;
+    }
+    context.out.line(
+        fmt::format("{} read = {} accepted + {} quarantined + {} seen before · {} files · {} · {}",
+                    format_count(counts["read"].as_uint()), format_count(counts["accepted"].as_uint()),
+                    format_count(counts["quarantined"].as_uint()), format_count(counts["skipped"].as_uint()),
+                    format_count(counts["files"].as_uint()), format_bytes(counts["bytes"].as_uint()),
+                    format_duration(duration_us)));
+    if (counts["quarantined"].as_uint() > 0)
+        context.out.note(fmt::format(
+            "  see why: tarn query \"SELECT reason, count(*) AS n FROM {}.quarantine GROUP BY 1\"",
+            context.arguments.get_or("STREAM", "")));
+}
+
 Result<int> import(Context& context) {
     TARN_ASSIGN(Client * client, context.client());
     const std::string stream = context.arguments.get_or("STREAM", "");
@@ -37,22 +55,13 @@ Result<int> import(Context& context) {
     const std::int64_t began = clock->monotonic_us();
     TARN_ASSIGN(const codec::Json started, client->post("/v1/imports", body));
     const std::string job = started["job"].as_string();
-    TARN_ASSIGN(codec::Json result,
-                watch_job(context, job, describe, "run the same command again: nothing is taken twice"));
-    if (context.out.format() != Format::table) {
-        result.set("schema_version", 1).set("job", job);
-        context.out.line(result.dump());
-        return 0;
-    }
-    context.out.line(
-        fmt::format("{} read = {} accepted + {} quarantined + {} seen before · {} files · {} · {}",
-                    format_count(result["read"].as_uint()), format_count(result["accepted"].as_uint()),
-                    format_count(result["quarantined"].as_uint()), format_count(result["skipped"].as_uint()),
-                    format_count(result["files"].as_uint()), format_bytes(result["bytes"].as_uint()),
-                    format_duration(clock->monotonic_us() - began)));
-    if (result["quarantined"].as_uint() > 0)
-        context.out.note(fmt::format(
-            "  see why: tarn query \"SELECT reason, count(*) AS n FROM {}.quarantine GROUP BY 1\"", stream));
+    codec::Json counts;
+    auto result =
+        watch_job(context, job, describe, "run the same command again: nothing is taken twice", &counts);
+    // What was taken before a failure is said too: it is there.
+    if (result || counts.is_object())
+        print_counts(context, result ? *result : counts, job, clock->monotonic_us() - began);
+    TARN_TRY(result);
     return 0;
 }
 
@@ -60,9 +69,9 @@ Result<int> import(Context& context) {
 
 std::vector<Command> import_commands() {
     return {{"import",
-             "capture files, directories and globs, in name order, each record once",
+             "capture files, directories, globs and archives, in name order, each record once",
              {{"STREAM", "where to"},
-              {"SOURCE", "files, directories or globs; .gz and .zst are unpacked", true, true}},
+              {"SOURCE", "files, directories or globs; .gz, .zst, .tar and .zip are unpacked", true, true}},
              {{"--format", "F", "auto, ndjson, json-array or file-per-event; default auto"},
               {"--records", "PATH", "the array of records inside each document, such as Records"},
               {"--name-pattern", "REGEX", "one event a file; named groups give attributes"},
@@ -71,7 +80,8 @@ std::vector<Command> import_commands() {
              "Records\n\n"
              "Restartable: run the same command again after any interruption and nothing is taken twice. "
              "What cannot be parsed\n"
-             "goes to quarantine with its place. Paths are read by whoever hosts the data directory.",
+             "goes to quarantine with its place; sources that cannot be read are listed, exit 1. Paths are "
+             "read by whoever hosts the data directory.",
              import}};
 }
 

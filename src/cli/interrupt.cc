@@ -6,16 +6,31 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
+#include <ctime>
 
 namespace tarn::cli {
 namespace {
 
 volatile std::sig_atomic_t received = 0;
+std::int64_t received_at_ms = 0;
 std::array<int, 2> wake_pipe = {-1, -1};
 
+std::int64_t now_ms() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
+
 void on_signal(int signal) {
-    if (received != 0 && signal == SIGINT) ::_exit(130);
+    // timeout(1) sends one signal to the process and the same to its group: that is not a second one.
+    constexpr std::int64_t same_signal_ms = 100;
+    if (received != 0) {
+        if (now_ms() - received_at_ms >= same_signal_ms) ::_exit(128 + signal);
+        return;
+    }
     received = signal;
+    received_at_ms = now_ms();
     if (wake_pipe[1] >= 0) {
         const char byte = 0;
         [[maybe_unused]] const ssize_t n = ::write(wake_pipe[1], &byte, 1);

@@ -1,4 +1,5 @@
-// Ctrl-C and SIGTERM as a flag that long work looks at. The second Ctrl-C ends the process at once.
+// Ctrl-C and SIGTERM as a flag that long work looks at. A second one ends the process at once: the
+// data directory is made for that.
 #pragma once
 
 #include <atomic>

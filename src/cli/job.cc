@@ -40,7 +40,8 @@ std::vector<Command> job_commands() {
          "stop it at its next checkpoint",
          {job},
          {},
-         "Example:\n  tarn job cancel jb-3\n",
+         "Example:\n  tarn job cancel jb-3\n\nIts state is then stopped (a run: tarn replay resume) or "
+         "interrupted (an import: give the command again).",
          cancel},
     };
 }

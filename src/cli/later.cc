@@ -9,18 +9,20 @@ namespace {
 
 Result<int> later(Context& context) {
     return fail(Code::not_built, fmt::format("{} is not there yet in this version", context.command),
-                {.next = "see the changelog for what is"});
+                {.next = "what there is: tarn --help"});
 }
 
 }  // namespace
 
 std::vector<Command> later_commands() {
     std::vector<Command> commands;
-    for (const char* path :
-         {"function list", "function invoke", "function logs", "subscription list", "subscription show",
-          "subscription pause", "subscription resume", "dlq list", "dlq show", "dlq edit", "dlq redrive",
-          "dlq discard", "table list", "table show", "table retype", "table compact", "archive list"})
-        commands.push_back({path, "(later)", {{"ARGUMENTS", "", false, true}}, {}, "", later});
+    for (const char* path : {"table list", "table show", "table retype", "table compact", "archive list"})
+        commands.push_back({path,
+                            "(later)",
+                            {{"ARGUMENTS", "", false, true}},
+                            {},
+                            "Not there yet in this version: answers exit code 2. What there is: tarn --help",
+                            later});
     return commands;
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cli/commands.h"
+#include "server/check.h"
 
 namespace tarn::cli {
 namespace {
@@ -15,15 +16,25 @@ Result<int> doctor(Context& context) {
     context.out.document(status);
     if (poisoned)
         context.out.note("the log has stopped after a failed write or sync: look at the disk, then restart");
-    return poisoned ? 1 : 0;
+    const bool damaged = !status["log"]["damaged"].is_null();
+    if (damaged) context.out.note("the log is damaged: what verifies is served for reading. See: tarn fsck");
+    return poisoned || damaged ? 1 : 0;
+}
+
+// Without a server the directory is not opened but read under its lock: damage may keep it from opening.
+Result<codec::Json> stored_findings(Context& context) {
+    const Globals& globals = context.globals;
+    if (server_for({globals.data, globals.server, context.command}).empty())
+        return server::check_stored(globals.data, context.command);
+    TARN_ASSIGN(Client * client, context.client());
+    return client->post("/v1/check", codec::Json::object());
 }
 
 Result<int> fsck(Context& context) {
     if (context.arguments.flag("--repair"))
         return fail(Code::not_built, "tarn fsck --repair is not there yet in this version",
                     {.next = "tarn fsck lists what is damaged"});
-    TARN_ASSIGN(Client * client, context.client());
-    TARN_ASSIGN(const codec::Json findings, client->post("/v1/check", codec::Json::object()));
+    TARN_ASSIGN(const codec::Json findings, stored_findings(context));
     context.out.list(findings, {"place", "what", "next"});
     const std::size_t count = findings["items"].size();
     context.out.note(count == 0 ? "everything that is stored was read and fits its checksums"
@@ -40,6 +51,16 @@ Result<int> explain(Context& context) {
     if (code == nullptr)
         return fail(Code::bad_usage, fmt::format("there is no error code {}", text.substr(0, 40)),
                     {.next = "codes look like TARN-1203"});
+    if (context.wants_document()) {
+        codec::Json document;
+        document.set("schema_version", 1)
+            .set("code", fmt::format("TARN-{:04}", static_cast<int>(code->code)))
+            .set("kind", kind_name(code->kind));
+        document.set("exit_code", exit_code(code->kind)).set("http_status", http_status(code->kind));
+        document.set("title", code->title).set("explanation", code->explanation);
+        context.out.document(document);
+        return 0;
+    }
     context.out.line(fmt::format("TARN-{:04} {} ({}, exit code {})", static_cast<int>(code->code),
                                  code->title, kind_name(code->kind), exit_code(code->kind)));
     context.out.line(fmt::format("  {}", code->explanation));

@@ -159,7 +159,8 @@ void Output::error(const Error& error) {
     // Messages of the SQL engines, and excerpts with their caret, have several lines.
     print_lines("tarn: " + error.text(), "");
     print_lines(error.excerpt, "  ");
-    if (!error.next.empty()) to_stderr(fmt::format("  next: {}\n", printable(error.next)));
+    const std::string explain = "tarn explain " + error.code_text();
+    to_stderr(fmt::format("  next: {}\n", printable(error.next.empty() ? explain : error.next)));
 }
 
 void Output::flush() {
@@ -202,8 +203,17 @@ void Output::list(const codec::Json& document, const std::vector<std::string>& c
 }
 
 void Output::document(const codec::Json& document) {
-    if (format_ != Format::table && format_ != Format::csv && format_ != Format::text)
-        return data(document.dump() + "\n");
+    if (format_ == Format::csv) {
+        std::string header, row;
+        for (const auto& [name, value] : document.members()) {
+            if (name == "schema_version") continue;
+            header += (header.empty() ? "" : ",") + csv_field(name);
+            row += (header.size() == csv_field(name).size() ? "" : ",") + csv_field(value_text(value));
+        }
+        line(header);
+        return line(row);
+    }
+    if (!is_for_people()) return data(document.dump() + "\n");
     std::size_t widest = 0;
     for (const auto& [name, value] : document.members()) widest = std::max(widest, name.size());
     for (const auto& [name, value] : document.members()) {

@@ -39,6 +39,8 @@ class Output {
 public:
     Output(std::optional<Format> format, bool quiet, bool colour);
     Format format() const { return format_; }
+    // Words instead of documents.
+    bool is_for_people() const { return format_ == Format::table || format_ == Format::text; }
     bool colour() const { return colour_; }
     bool quiet() const { return quiet_; }
     bool stdout_is_terminal() const { return terminal_out_; }
@@ -55,7 +57,7 @@ public:
 
     // A list document {"items":[…]} in the asked format; `columns` are the members a table or CSV shows.
     void list(const codec::Json& document, const std::vector<std::string>& columns);
-    // One document; as a table: "name  value" lines.
+    // One document; as a table: "name  value" lines; as CSV: one row.
     void document(const codec::Json& document);
 
 private:

@@ -1,5 +1,5 @@
 // The only file that sees CLI11. Turns the table of commands into a command line.
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
@@ -9,6 +9,7 @@
 #include <iostream>
 #include <map>
 
+#include "base/nearest.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/version.h"
@@ -125,20 +126,39 @@ int report(Output& out, const Error& error) {
     return exit_code(error.kind);
 }
 
+// The -o that this command takes; text and html only where there is something to write so.
+Result<Format> format_for(const Command& command, const std::string& name) {
+    std::vector<std::string> accepted = {"table", "json", "ndjson", "csv"};
+    for (const char* more : {"text", "html"})
+        if (command.also.find(more) != std::string_view::npos) accepted.emplace_back(more);
+    const auto format = parse_format(name);
+    if (format && std::ranges::find(accepted, name) != accepted.end()) return *format;
+    const std::string nearest = nearest_word(name, accepted);
+    return fail(Code::bad_usage,
+                fmt::format("tarn {} has no -o {}: it takes {}", command.path, name.substr(0, 20),
+                            fmt::join(accepted, ", ")),
+                {.next = format ? "text and html are for reports: tarn report RUN -o html"
+                                : fmt::format("-o {}", nearest.empty() ? "json" : nearest)});
+}
+
 int run(const Bound& bound, GlobalsBound& globals) {
     if (!globals.format.empty()) {
-        globals.globals.format = parse_format(globals.format);
-        if (!globals.globals.format) {
-            to_stderr(fmt::format("tarn: error TARN-8102: -o {}: table, json, ndjson, csv, text or html\n",
-                                  globals.format));
-            return 2;
+        const auto format = format_for(*bound.command, globals.format);
+        if (!format) {
+            Output out(std::nullopt, false, false);
+            return report(out, format.error());
         }
+        globals.globals.format = *format;
     }
     const char* no_color = std::getenv("NO_COLOR");
     const char* terminal = std::getenv("TERM");
     globals.globals.colour = !globals.no_color && (no_color == nullptr || *no_color == 0) &&
                              !(terminal != nullptr && std::string_view(terminal) == "dumb");
     Output out(globals.globals.format, globals.globals.quiet, globals.globals.colour);
+    // An unset shell variable must not make a data directory of the working directory.
+    if (globals.globals.data.empty())
+        return report(out, make_error(Code::bad_usage, "--data is empty: expected a directory",
+                                      {.next = "leave --data out for ./tarn-data"}));
     const Arguments arguments = arguments_of(bound);
     Context context(arguments, globals.globals, "tarn " + bound.command->path, out);
     const auto code = bound.command->run(context);
@@ -172,7 +192,8 @@ std::vector<std::string> Arguments::all(std::string_view name) const {
 
 Result<Client*> Context::client() {
     if (!client_) {
-        TARN_ASSIGN(client_, connect({globals.data, globals.server, command}));
+        TARN_ASSIGN(client_, connect({globals.data, globals.server, command,
+                                      [this](std::string_view note) { out.note(note); }}));
     }
     return client_.get();
 }
@@ -188,6 +209,74 @@ Status Context::confirm(const std::string& question) const {
     if (answer == "y" || answer == "yes") return {};
     return fail(Code::interrupted, "not done: the answer was not yes");
 }
+
+namespace {
+
+// The first example of each of a group's commands: what can be typed stands in the group's help too.
+std::string examples_of(const std::string& group) {
+    std::string examples;
+    for (const auto& command : all_commands()) {
+        if (!command.path.starts_with(group + " ")) continue;
+        const auto begin = command.details.find("  tarn " + command.path);
+        if (begin == std::string::npos) continue;
+        examples += "\n" + command.details.substr(begin, command.details.find('\n', begin) - begin);
+    }
+    return examples.empty() ? "Not there yet in this version: its commands answer exit code 2."
+                            : "Examples:" + examples;
+}
+
+std::vector<std::string> names_below(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const auto* each : app.get_subcommands([](const CLI::App*) { return true; }))
+        if (!each->get_name().starts_with("__")) names.push_back(each->get_name());
+    return names;
+}
+
+std::vector<std::string> options_of(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const auto* option : app.get_options())
+        for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+    return names;
+}
+
+const CLI::App& deepest_of(const CLI::App& root) {
+    const CLI::App* app = &root;
+    while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+    return *app;
+}
+
+std::string path_of(const CLI::App& app) {
+    std::string path;
+    for (const CLI::App* each = &app; each != nullptr; each = each->get_parent())
+        path = each->get_name() + (path.empty() ? "" : " " + path);
+    return path;
+}
+
+// What CLI11 could make nothing of: a misspelt option if there is one, else the first word.
+std::string unexpected_word(const CLI::App& app) {
+    const auto words = app.remaining();
+    const auto option = std::ranges::find_if(words, [](const auto& word) { return word.starts_with('-'); });
+    const std::string word = option != words.end() ? *option : words.empty() ? "" : words.front();
+    return word.substr(0, word.find('='));
+}
+
+Error usage_error(const CLI::App& root, const std::string& problem) {
+    const CLI::App& app = deepest_of(root);
+    const std::string path = path_of(app), help = path + " --help";
+    const std::vector<std::string> commands = names_below(app);
+    const std::string word = unexpected_word(app);
+    if (word.empty() || (commands.empty() && !word.starts_with('-')))
+        return make_error(Code::bad_usage, problem, {.next = help});
+    const bool option = word.starts_with('-');
+    const std::string nearest = nearest_word(word, option ? options_of(app) : commands);
+    return make_error(Code::bad_usage,
+                      fmt::format("{} has no {} {}", path, option ? "option" : "command", word.substr(0, 64)),
+                      {.next = nearest.empty() ? help
+                               : option        ? fmt::format("did you mean {}?    {}", nearest, help)
+                                        : fmt::format("did you mean {} {}?    {}", path, nearest, help)});
+}
+
+}  // namespace
 
 int run_command_line(int argc, char** argv) {
     catch_interrupts();
@@ -217,21 +306,17 @@ int run_command_line(int argc, char** argv) {
     for (auto* group : root.get_subcommands([](CLI::App*) { return true; })) {
         const bool is_command = std::ranges::any_of(
             commands, [&](const Command& command) { return command.path == group->get_name(); });
-        if (!is_command) group->require_subcommand(1);
+        if (is_command) continue;
+        group->require_subcommand(1);
+        group->footer(examples_of(group->get_name()));
     }
     try {
         root.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
         // Help and version are "errors" with code 0; everything else is wrong usage.
         if (problem.get_exit_code() == 0) return root.exit(problem);
-        to_stderr(fmt::format("tarn: error TARN-8102: {}\n", problem.what()));
-        const CLI::App* deepest = &root;
-        while (!deepest->get_subcommands().empty()) deepest = deepest->get_subcommands().front();
-        std::string path;
-        for (const CLI::App* app = deepest; app != nullptr; app = app->get_parent())
-            path = app->get_name() + (path.empty() ? "" : " " + path);
-        to_stderr(fmt::format("  next: {} --help\n", path));
-        return 2;
+        Output out(std::nullopt, false, false);
+        return report(out, usage_error(root, problem.what()));
     }
     for (const auto& each : bound)
         if (each.app->parsed() && each.app->get_subcommands().empty()) return run(each, globals);

@@ -52,8 +52,20 @@ std::vector<Command> quarantine_commands() {
          {{"--bytes", "", "write its bytes and nothing else"}},
          "Example:\n  tarn quarantine show qr-88 --bytes > bad.json\n",
          show},
-        {"quarantine retry", "capture it again (later)", {id}, {}, "", later},
-        {"quarantine discard", "forget it (later)", {id}, {}, "", later},
+        {"quarantine retry",
+         "capture it again (later)",
+         {id},
+         {},
+         "Not there yet: answers exit code 2. Until then, correct the bytes and put them:\n  tarn quarantine "
+         "show "
+         "qr-88 --bytes > fixed.json\n  tarn put bank fixed.json\n",
+         later},
+        {"quarantine discard",
+         "forget it (later)",
+         {id},
+         {},
+         "Not there yet: answers exit code 2. What is there stays listed:\n  tarn quarantine list bank\n",
+         later},
     };
 }
 

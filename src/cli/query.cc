@@ -20,14 +20,14 @@ public:
             end_ = json["end"];
             return {};
         }
-        codec::Json body;
-        body.set("error", json["error"]);
-        return fail(net::parse_error_response(500, body.dump()));
+        if (auto error = error_in(json)) return fail(std::move(*error));
+        return {};  // of a later version
     }
 
     Status finish() {
         if (end_.is_null())
-            return fail(Code::no_answer, "the answer ended before its last line; it is not complete");
+            return fail(Code::bad_answer, "the answer ended before its last line; it is not complete",
+                        {.next = "ask again; is the server still there?"});
         switch (out_.format()) {
             case Format::json: {
                 codec::Json document;
@@ -139,8 +139,8 @@ Result<int> query(Context& context) {
         return problem.has_value() && !interrupted() && !context.out.stdout_broken();
     });
     if (interrupted()) return 130;
+    TARN_TRY(problem);  // what the answer says of itself; that it then breaks off is no news
     TARN_TRY(streamed);
-    TARN_TRY(problem);
     TARN_TRY(printer.finish());
     return printer.complete() ? 0 : 1;
 }
@@ -158,6 +158,8 @@ std::vector<Command> query_commands() {
              "  tarn query \"SELECT data->>'Amount' FROM bank.events LIMIT 3\" -o csv\n\n"
              "Every acknowledged event is in the answer, and none that is not. The note on stderr says up to "
              "which positions.\n"
+             "Write brackets around fields in conditions: WHERE type = 'a' AND (data->>'x') = '1'; "
+             "and quotes around \"at\" of <stream>.quarantine.\n"
              "Columns: id source type subject time data tarn_partition tarn_offset tarn_seq tarn_ingested "
              "tarn_key tarn_hash.",
              query}};

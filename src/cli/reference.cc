@@ -65,7 +65,8 @@ Result<int> reference(Context& context) {
     else if (page == "errors")
         print_errors(context.out);
     else
-        return fail(Code::bad_usage, "there are two pages: commands and errors");
+        return fail(Code::bad_usage, "there are two pages: commands and errors",
+                    {.next = "tarn __reference commands"});
     return 0;
 }
 

@@ -66,7 +66,8 @@ Result<codec::Json> request_of(Context& context) {
     }
     if (given.get("--dead-letters"))
         return fail(Code::not_built,
-                    "--dead-letters is not there yet in this version: dead letters come with subscriptions");
+                    "--dead-letters is not there yet in this version: dead letters come with subscriptions",
+                    {.next = "select with --pattern, --where or --ids"});
     return body;
 }
 
@@ -74,10 +75,10 @@ Result<int> plan(Context& context) {
     TARN_ASSIGN(codec::Json body, request_of(context));
     TARN_ASSIGN(Client * client, context.client());
     TARN_ASSIGN(const codec::Json plan, client->post("/v1/plans", body));
-    if (context.out.format() == Format::table || context.out.format() == Format::text)
+    if (context.out.is_for_people())
         context.out.data(report::render_plan_text(plan, context.out.colour()));
     else
-        context.out.line(plan.dump());
+        context.out.document(plan);
     return 0;
 }
 
@@ -112,8 +113,11 @@ std::vector<Command> plan_commands() {
              "file:deposits.ndjson\n"
              "  tarn replay plan --rebuild accounts --base sn-0031 --into accounts@fix\n"
              "  tarn replay plan bank --all --to null:\n\n"
-             "Exit codes: 0 frozen, 2 usage (no selection was given), 10 nothing is selected",
-             plan}};
+             "Exit codes: 0 frozen, 2 usage (no selection was given), 10 nothing is selected, 12 the target "
+             "may not be written",
+             plan,
+             false,
+             "text"}};
 }
 
 }  // namespace tarn::cli

@@ -25,10 +25,10 @@ std::string describe(const codec::Json& progress) {
 }
 
 void print_report(Context& context, const codec::Json& report) {
-    if (context.out.format() == Format::table || context.out.format() == Format::text)
+    if (context.out.is_for_people())
         context.out.data(report::render_text(report, context.out.colour()));
     else
-        context.out.line(report.dump());
+        context.out.document(report);
 }
 
 // 3 when something failed, waits or is unknown.
@@ -112,10 +112,10 @@ Result<int> show(Context& context) {
     const std::string id = context.arguments.get_or("ID", "");
     if (id.starts_with("pl-")) {
         TARN_ASSIGN(const codec::Json plan, client->get("/v1/plans/" + net::percent_encode(id)));
-        if (context.out.format() == Format::table)
+        if (context.out.is_for_people())
             context.out.data(report::render_plan_text(plan, context.out.colour()));
         else
-            context.out.line(plan.dump());
+            context.out.document(plan);
         return 0;
     }
     TARN_ASSIGN(const codec::Json report, client->get("/v1/runs/" + net::percent_encode(id)));
@@ -137,10 +137,43 @@ Result<int> list(Context& context) {
 
 Result<int> ledger(Context& context) {
     TARN_ASSIGN(Client * client, context.client());
-    TARN_TRY(client->stream(make_request("GET", path_of(context) + "/ledger"), [&](std::string_view piece) {
-        context.out.data(piece);
-        return !context.out.stdout_broken();
-    }));
+    const bool as_lines = context.out.format() == Format::ndjson;
+    std::vector<codec::Json> items;
+    std::string pending;
+    std::optional<Error> broken;
+    const auto take = [&](std::string_view line) -> Status {
+        // Only the last line can be {"complete":false,"error":…}.
+        if (as_lines && !line.starts_with("{\"complete\":")) {
+            context.out.line(line);
+            return {};
+        }
+        TARN_ASSIGN(codec::Json entry, codec::Json::parse(line));
+        if (entry.has("complete"))
+            broken = error_in(entry);
+        else
+            items.push_back(std::move(entry));
+        return {};
+    };
+    Status problem;
+    const Status streamed =
+        client->stream(make_request("GET", path_of(context) + "/ledger"), [&](std::string_view piece) {
+            pending.append(piece);
+            std::size_t at = 0;
+            for (std::size_t end; problem && (end = pending.find('\n', at)) != std::string::npos;
+                 at = end + 1)
+                problem = take(std::string_view(pending).substr(at, end - at));
+            pending.erase(0, at);
+            return problem.has_value() && !context.out.stdout_broken();
+        });
+    TARN_TRY(problem);
+    if (broken) return fail(std::move(*broken));
+    TARN_TRY(streamed);
+    if (as_lines) return 0;
+    codec::Json document;
+    document.set("schema_version", 1)
+        .set("items", codec::Json::array(std::move(items)))
+        .set("complete", true);
+    context.out.list(document, {"position", "id", "outcome", "attempts", "at", "error"});
     return 0;
 }
 
@@ -157,15 +190,19 @@ std::vector<Command> run_commands() {
          {{"PLAN", "such as pl-7"}},
          {{"--allow", "NAME", "allow functions and types marked replay: ask", true}},
          "Example:\n  tarn replay run pl-7\n" + codes,
-         run},
+         run,
+         false,
+         "text"},
         {"replay resume",
          "go on where a run stopped",
          {run_id},
          {},
          "Example:\n  tarn replay resume rn-20\n" + codes,
-         resume},
+         resume,
+         false,
+         "text"},
         {"replay pause",
-         "stop a run at a checkpoint",
+         "stop a run at a checkpoint; resume goes on",
          {run_id},
          {},
          "Example:\n  tarn replay pause rn-20\n",
@@ -175,19 +212,25 @@ std::vector<Command> run_commands() {
          {run_id},
          {},
          "Example:\n  tarn replay cancel rn-20 --yes\n",
-         cancel},
+         cancel,
+         false,
+         "text"},
         {"replay pace",
          "change the pace of a run",
          {run_id, {"PACE", "N/s, NMB/s, Nx or max"}},
          {},
          "Example:\n  tarn replay pace rn-20 500/s\n",
-         pace},
+         pace,
+         false,
+         "text"},
         {"replay show",
          "a plan (pl-…) or a run (rn-…)",
          {{"ID", "pl-… or rn-…"}},
          {},
          "Example:\n  tarn replay show rn-20 -o json\n",
-         show},
+         show,
+         false,
+         "text"},
         {"replay list",
          "all runs, newest first",
          {},

@@ -22,6 +22,11 @@ Result<int> show_report(Context& context) {
         default:
             break;
     }
+    if (context.out.format() == Format::csv) {
+        TARN_ASSIGN(const codec::Json report, client->get(path + "?format=json"));
+        context.out.document(report);
+        return 0;
+    }
     TARN_ASSIGN(const std::string text, client->send(make_request("GET", path + "?format=" + format)));
     context.out.data(text);
     return 0;
@@ -35,7 +40,9 @@ std::vector<Command> report_commands() {
              {{"RUN", "such as rn-20"}},
              {},
              "Examples:\n  tarn report rn-20 -o text\n  tarn report rn-20 -o html > report.html\n",
-             show_report}};
+             show_report,
+             false,
+             "text html"}};
 }
 
 }  // namespace tarn::cli

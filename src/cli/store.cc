@@ -16,6 +16,10 @@ Result<int> list(Context& context) {
     TARN_ASSIGN(Client * client, context.client());
     TARN_ASSIGN(const codec::Json stores, client->get("/v1/stores"));
     context.out.list(stores, {"store", "kind", "bytes", "feeders", "base", "complete", "paused"});
+    for (const auto& store : stores["items"].elements())
+        if (store.has("damage"))
+            context.out.note(
+                fmt::format("{}: {}", store["store"].as_string(), printable(store["damage"].as_string())));
     return 0;
 }
 
@@ -50,11 +54,19 @@ Result<int> query(Context& context) {
     return complete ? 0 : 1;
 }
 
+// Where the state is that was replaced.
+std::string kept_state(const codec::Json& done) {
+    if (!done["safety_snapshot"].is_null()) return done["safety_snapshot"].as_string();
+    if (!done["moved_aside"].is_null())
+        return fmt::format("damaged, kept as {}", printable(done["moved_aside"].as_string()));
+    return "nothing, its file was missing";
+}
+
 Result<int> restore(Context& context) {
     const Arguments& given = context.arguments;
     const auto to = given.get("--to");
     if (!to)
-        return fail(Code::bad_usage, "restore needs --to: an ingest time, a position P:O or a snapshot",
+        return fail(Code::bad_usage, "restore needs --to: an ingest time, now, a position P:O or a snapshot",
                     {.next = "tarn snapshot list"});
     TARN_ASSIGN(Client * client, context.client());
     codec::Json body;
@@ -72,9 +84,12 @@ Result<int> restore(Context& context) {
     }
     context.out.line(fmt::format("{} restored to {} · from {} + {} events", done["store"].as_string(), *to,
                                  done["base"].as_string(), format_count(done["events"].as_uint())));
-    if (!done["safety_snapshot"].is_null())
-        context.out.note(fmt::format("  before it: {} · its feeders wait: tarn store resume {}",
-                                     done["safety_snapshot"].as_string(), given.get_or("STORE", "")));
+    for (const auto& snapshot : done["damaged_snapshots"].elements())
+        context.out.note(fmt::format("  snapshot {} is damaged: it was passed over for the one before",
+                                     snapshot.as_string()));
+    if (given.get("--into")) return 0;
+    context.out.note(fmt::format("  before it: {} · its feeders wait: tarn store resume {}", kept_state(done),
+                                 given.get_or("STORE", "")));
     return 0;
 }
 
@@ -153,12 +168,14 @@ std::vector<Command> store_commands() {
         {"store restore",
          "put a store back to a point, in place or into a copy",
          {store},
-         {{"--to", "POINT", "an ingest time, a position P:O or a snapshot"},
+         {{"--to", "POINT", "an ingest time, now, a position P:O or a snapshot"},
           {"--into", "COPY", "leave the live store alone"}},
          "Examples:\n  tarn store restore accounts --to sn-0012 --into accounts@march\n  tarn store restore "
          "accounts --to 2024-03-12T00:00:00Z --yes\n\n"
          "Restored in place, the store is snapshotted first and its feeders stay paused until: tarn store "
-         "resume STORE",
+         "resume STORE\n"
+         "A damaged store is built again with --to now; its file is kept beside the new one. A damaged "
+         "snapshot is\npassed over for the one before it and the events after that.",
          restore},
         {"store diff",
          "where two states differ",

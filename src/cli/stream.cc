@@ -43,9 +43,10 @@ Result<codec::Json> settings_of(Context& context) {
     const Arguments& given = context.arguments;
     codec::Json settings = codec::Json::object();
     if (const auto partitions = given.get("--partitions")) {
-        if (partitions->find_first_not_of("0123456789") != std::string::npos || partitions->size() > 4)
-            return fail(Code::bad_usage,
-                        fmt::format("--partitions {}: a number from 1 to 1024", *partitions));
+        if (partitions->empty() || partitions->find_first_not_of("0123456789") != std::string::npos ||
+            partitions->size() > 4 || std::stoul(*partitions) < 1 || std::stoul(*partitions) > 1024)
+            return fail(Code::bad_usage, fmt::format("--partitions {}: a number from 1 to 1024", *partitions),
+                        {.next = "give --partitions 4, for example"});
         settings.set("partitions", codec::Json::number_text(*partitions));
     }
     if (const auto format = given.get("--format")) settings.set("format", *format);

@@ -8,9 +8,53 @@
 namespace tarn::cli {
 namespace {
 
+// One document: the events that lines stand for. What is not JSON, as a payload may be, stands as text.
+class EventList {
+public:
+    void add(std::string_view lines) {
+        while (!lines.empty()) {
+            const auto end = lines.find('\n');
+            const std::string_view line = lines.substr(0, end);
+            lines = end == std::string_view::npos ? std::string_view() : lines.substr(end + 1);
+            auto event = codec::Json::parse(line);
+            items_.push_back(event ? std::move(*event) : codec::Json(line));
+        }
+    }
+    codec::Json document(const codec::Json& trailer) {
+        codec::Json json;
+        json.set("schema_version", 1).set("items", codec::Json::array(std::move(items_)));
+        json.set("complete", trailer["complete"].as_bool());
+        for (const char* name : {"why", "damage"})
+            if (trailer.has(name)) json.set(name, trailer[name]);
+        return json;
+    }
+
+private:
+    std::vector<codec::Json> items_;
+};
+
+Status check_format(Context& context, bool follow) {
+    if (context.out.format() == Format::csv)
+        return fail(Code::bad_usage,
+                    "tarn tail -o csv: events are documents; -o takes table, json and ndjson",
+                    {.next = "for columns: tarn query \"SELECT … FROM <stream>.events\" -o csv"});
+    if (follow && context.out.format() == Format::json)
+        return fail(Code::bad_usage, "tarn tail --follow -o json: one document needs an end",
+                    {.next = "leave out --follow, or take a line an event: -o ndjson"});
+    return {};
+}
+
 Result<int> tail(Context& context) {
-    TARN_ASSIGN(Client * client, context.client());
     const Arguments& given = context.arguments;
+    TARN_TRY(check_format(context, given.flag("--follow")));
+    TARN_ASSIGN(Client * client, context.client());
+    EventList list;
+    const auto print = [&](std::string_view lines) {
+        if (context.out.format() == Format::json)
+            list.add(lines);
+        else
+            context.out.data(lines);
+    };
     net::Request request =
         make_request("GET", "/v1/streams/" + net::percent_encode(given.get_or("STREAM", "")) + "/events");
     const bool follow = given.flag("--follow");
@@ -29,7 +73,7 @@ Result<int> tail(Context& context) {
         pending.append(piece);
         const auto last = pending.rfind('\n', pending.size() < 2 ? 0 : pending.size() - 2);
         if (last != std::string::npos) {
-            context.out.data(std::string_view(pending).substr(0, last + 1));
+            print(std::string_view(pending).substr(0, last + 1));
             pending.erase(0, last + 1);
             if (follow) context.out.flush();
         }
@@ -42,15 +86,13 @@ Result<int> tail(Context& context) {
     });
     context.out.flush();
     if (interrupted()) return 130;
-    TARN_TRY(streamed);
     const auto end = codec::Json::parse(pending);
+    if (end && !end->has("trailer"))
+        if (auto error = error_in(*end)) return fail(std::move(*error));
+    TARN_TRY(streamed);
     if (!end) return 0;
-    if (end->has("error")) {
-        codec::Json body;
-        body.set("error", (*end)["error"]);
-        return fail(net::parse_error_response(500, body.dump()));
-    }
     const codec::Json& trailer = (*end)["trailer"];
+    if (context.out.format() == Format::json) context.out.line(list.document(trailer).dump());
     context.out.note(fmt::format("{} events of {} read{}", format_count(trailer["events"].as_uint()),
                                  format_count(trailer["scanned"].as_uint()),
                                  trailer["complete"].as_bool()

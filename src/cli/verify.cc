@@ -16,10 +16,10 @@ Result<int> verify(Context& context) {
         const codec::Json result,
         client->post("/v1/runs/" + net::percent_encode(context.arguments.get_or("RUN", "")) + "/verify",
                      body));
-    if (context.out.format() == Format::table || context.out.format() == Format::text)
+    if (context.out.is_for_people())
         context.out.data(report::render_verify_text(result, context.out.colour()));
     else
-        context.out.line(result.dump());
+        context.out.document(result);
     return result["equal"].as_bool() ? 0 : 4;
 }
 
@@ -33,7 +33,9 @@ std::vector<Command> verify_commands() {
               {"--ignore", "COLUMN", "do not compare this column", true}},
              "Examples:\n  tarn verify rn-20\n  tarn verify rn-20 --against snapshot:sn-0052\n\n"
              "Exit codes: 0 all checks hold, 4 differences were found",
-             verify}};
+             verify,
+             false,
+             "text"}};
 }
 
 }  // namespace tarn::cli

@@ -26,7 +26,7 @@ std::string bar(std::uint64_t done, std::uint64_t total) {
 
 Result<codec::Json> watch_job(Context& context, const std::string& job,
                               const std::function<std::string(const codec::Json&)>& describe,
-                              const std::string& how_to_continue) {
+                              const std::string& how_to_continue, codec::Json* last_progress) {
     constexpr std::int64_t shortest_us = 2'000, longest_us = 100'000, off_terminal_line_us = 30'000'000;
     TARN_ASSIGN(Client * client, context.client());
     const auto clock = os::make_real_clock();
@@ -36,12 +36,13 @@ Result<codec::Json> watch_job(Context& context, const std::string& job,
     while (true) {
         TARN_ASSIGN(const codec::Json state, client->get("/v1/jobs/" + job));
         const std::string& word = state["state"].as_string();
-        if (word == "finished") {
+        if (word == "finished" || word == "stopped") {
             context.out.end_progress();
             return state["result"];
         }
         if (word == "failed" || word == "interrupted") {
             context.out.end_progress();
+            if (last_progress != nullptr) *last_progress = state["progress"];
             if (state["error"].is_object()) return fail(error_of(state["error"]));
             return fail(Code::interrupted, fmt::format("job {} was interrupted", job),
                         {.next = how_to_continue});

@@ -41,19 +41,22 @@ bool is_local_name(std::string_view host) {
 Status authorize(const Principal& principal, std::string_view, std::string_view) {
     // On loopback without credentials all is allowed; check_origin has kept strangers out. Roles will decide
     // here.
-    if (principal.name.empty()) return fail(Code::not_allowed_here, "nobody is signed in");
+    if (principal.name.empty())
+        return fail(Code::not_allowed_here, "nobody is signed in", {.next = "sign in"});
     return {};
 }
 
 Status check_origin(const net::Request& request) {
     if (request.local) return {};
     if (const auto host = request.header("host"); host && !is_local_name(*host))
-        return fail(Code::foreign_host, fmt::format("Host {} is not a local name", host->substr(0, 200)));
+        return fail(Code::foreign_host, fmt::format("Host {} is not a local name", host->substr(0, 200)),
+                    {.next = "ask http://127.0.0.1 or http://localhost"});
     const auto origin = request.header("origin");
     if (!origin) return {};
     const auto scheme = origin->find("://");
     if (scheme != std::string_view::npos && is_local_name(origin->substr(scheme + 3))) return {};
-    return fail(Code::foreign_host, fmt::format("Origin {} is not a local one", origin->substr(0, 200)));
+    return fail(Code::foreign_host, fmt::format("Origin {} is not a local one", origin->substr(0, 200)),
+                {.next = "ask from a page of this machine, or without a browser"});
 }
 
 namespace {
@@ -73,7 +76,9 @@ Status check_known(std::string_view what, const std::string& name, const std::ve
 Result<codec::Json> Call::json(const std::vector<std::string>& known) const {
     if (request.body.empty()) return codec::Json::object();
     TARN_ASSIGN(codec::Json json, codec::Json::parse(request.body));
-    if (!json.is_object()) return fail(Code::bad_usage, "the request's body must be a JSON object");
+    if (!json.is_object())
+        return fail(Code::bad_usage, "the request's body must be a JSON object",
+                    {.next = fmt::format("members: {}", fmt::join(known, ", "))});
     for (const auto& [name, value] : json.members()) TARN_TRY(check_known("member", name, known));
     return json;
 }
@@ -90,7 +95,8 @@ Result<std::uint64_t> Call::number(std::string_view name, std::uint64_t otherwis
     const auto [end, status] = std::from_chars(text->data(), text->data() + text->size(), value);
     if (status != std::errc() || end != text->data() + text->size())
         return fail(Code::bad_usage,
-                    fmt::format("parameter {}: \"{}\" is not a number", name, text->substr(0, 64)));
+                    fmt::format("parameter {}: \"{}\" is not a number", name, text->substr(0, 64)),
+                    {.next = fmt::format("give {}=100, for example", name)});
     return value;
 }
 
@@ -114,6 +120,7 @@ Api::Api(Engine& engine) : engine_(engine), workers_(os::make_thread_executor(wo
     add_query_routes();
     add_state_routes();
     add_replay_routes();
+    add_process_routes();
     add_operation_routes();
 }
 
@@ -125,52 +132,77 @@ void Api::add(std::string method, std::string_view path, std::string action, Rou
     routes_.push_back({std::move(method), split_path(path), std::move(action), std::move(route)});
 }
 
-const Api::Entry* Api::find(const net::Request& request, std::vector<std::string>& arguments,
-                            bool& path_known) const {
+namespace {
+
+// Whether a route's parts are those of a path; what stands for the variable ones goes to `arguments`.
+bool fits(const std::vector<std::string>& route, const std::vector<std::string>& path,
+          std::vector<std::string>& arguments) {
+    arguments.clear();
+    if (route.size() != path.size()) return false;
+    for (std::size_t i = 0; i < path.size(); ++i) {
+        if (route[i] == "{}")
+            arguments.push_back(path[i]);
+        else if (route[i] != path[i])
+            return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+const Api::Entry* Api::find(const net::Request& request, std::vector<std::string>& arguments) const {
     const std::vector<std::string> parts = split_path(request.path);
-    path_known = false;
     for (const Entry& entry : routes_) {
-        if (entry.parts.size() != parts.size()) continue;
-        arguments.clear();
-        bool fits = true;
-        for (std::size_t i = 0; i < parts.size() && fits; ++i) {
-            if (entry.parts[i] == "{}")
-                arguments.push_back(parts[i]);
-            else
-                fits = entry.parts[i] == parts[i];
-        }
-        if (!fits) continue;
-        path_known = true;
+        if (!fits(entry.parts, parts, arguments)) continue;
         if (entry.method == request.method || (request.method == "HEAD" && entry.method == "GET"))
             return &entry;
     }
     return nullptr;
 }
 
+net::Response Api::no_such_route(const net::Request& request) const {
+    const std::vector<std::string> parts = split_path(request.path);
+    std::vector<std::string> arguments, methods;
+    for (const Entry& entry : routes_) {
+        if (!fits(entry.parts, parts, arguments)) continue;
+        if (std::ranges::find(methods, entry.method) == methods.end()) methods.push_back(entry.method);
+    }
+    const std::string what = fmt::format("{} {}", request.method, request.path.substr(0, 200));
+    if (methods.empty())
+        return net::error_response(
+            make_error(Code::unknown_route, what, {.next = "the routes are in docs/reference/openapi.yaml"}));
+    if (std::ranges::find(methods, "GET") != methods.end()) methods.emplace_back("HEAD");
+    std::ranges::sort(methods);
+    const std::string allowed = fmt::format("{}", fmt::join(methods, ", "));
+    net::Response response = net::error_response(
+        make_error(Code::method_not_allowed, fmt::format("{} is not allowed here", what),
+                   {.next = fmt::format("use {}; see docs/reference/openapi.yaml", allowed)}));
+    response.status = 405;
+    response.headers.emplace_back("allow", allowed);
+    return response;
+}
+
+namespace {
+
+// What cannot be done, or not be recorded, without a log to write to.
+bool needs_log(std::string_view action) {
+    return action == "capture" || action == "configure" || action == "operate";
+}
+
+}  // namespace
+
 void Api::handle(net::Request request, Respond respond) {
     if (const auto local = check_origin(request); !local) return respond(net::error_response(local.error()));
-    // The hot path: capture answers by itself when the log has synced, on no thread of ours.
-    constexpr std::string_view prefix = "/v1/streams/", suffix = "/events";
-    const std::string_view path = request.path;
-    if (request.method == "POST" && path.starts_with(prefix) && path.ends_with(suffix) &&
-        path.size() > prefix.size() + suffix.size()) {
-        const std::string stream(path.substr(prefix.size(), path.size() - prefix.size() - suffix.size()));
-        if (const auto allowed = authorize({}, "capture", stream); !allowed)
-            return respond(net::error_response(allowed.error()));
-        return engine_.capture().post_events(stream, std::move(request), std::move(respond));
-    }
     std::vector<std::string> arguments;
-    bool path_known = false;
-    const Entry* entry = find(request, arguments, path_known);
-    if (entry == nullptr) {
-        const Code code = path_known ? Code::method_not_allowed : Code::unknown_route;
-        auto response =
-            net::error_response(make_error(code, fmt::format("{} {}", request.method, request.path)));
-        if (path_known) response.status = 405;
-        return respond(std::move(response));
-    }
+    const Entry* entry = find(request, arguments);
+    if (entry == nullptr) return respond(no_such_route(request));
     if (const auto allowed = authorize({}, entry->action, arguments.empty() ? "" : arguments[0]); !allowed)
         return respond(net::error_response(allowed.error()));
+    if (const auto damage = engine_.log().damage(); damage && needs_log(entry->action))
+        return respond(net::error_response(*damage));
+    // The hot path: capture answers by itself when the log has synced, on no thread of ours.
+    if (!entry->route)
+        return engine_.capture().post_events(arguments[0], std::move(request), std::move(respond));
     if (request.local) return run(*entry, std::move(request), std::move(arguments), std::move(respond));
     workers_->post([this, entry, request = std::move(request), arguments = std::move(arguments),
                     respond = std::move(respond)]() mutable {

@@ -57,14 +57,16 @@ private:
         Route route;
     };
     void add(std::string method, std::string_view path, std::string action, Route route);
-    const Entry* find(const net::Request& request, std::vector<std::string>& arguments,
-                      bool& path_known) const;
+    const Entry* find(const net::Request& request, std::vector<std::string>& arguments) const;
+    // 404, or 405 with the methods that the path has.
+    net::Response no_such_route(const net::Request& request) const;
     void run(const Entry& entry, net::Request request, std::vector<std::string> arguments, Respond respond);
 
     void add_stream_routes();
     void add_query_routes();
     void add_state_routes();
     void add_replay_routes();
+    void add_process_routes();
     void add_operation_routes();
 
     Engine& engine_;

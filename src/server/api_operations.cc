@@ -5,18 +5,28 @@
 #include <algorithm>
 #include <charconv>
 
-#include "log/reader.h"
 #include "server/api.h"
+#include "server/check.h"
 #include "server/config.h"
 
 namespace tarn::server {
 namespace {
 
+codec::Json failure_json(const Error& error) {
+    codec::Json json;
+    json.set("source", error.place.source).set("code", error.code_text()).set("message", error.message);
+    if (error.place.byte) json.set("byte", *error.place.byte);
+    return json;
+}
+
 codec::Json import_json(const capture::ImportCounts& counts) {
     codec::Json json;
     json.set("read", counts.read).set("accepted", counts.accepted).set("quarantined", counts.quarantined);
     json.set("skipped", counts.skipped).set("files", counts.files).set("files_total", counts.files_total);
-    json.set("bytes", counts.bytes).set("empty_lines", counts.empty_lines);
+    json.set("bytes", counts.bytes).set("empty_lines", counts.empty_lines).set("failed", counts.failed);
+    codec::Json failures = codec::Json::array();
+    for (const Error& error : counts.named_failures) failures.push(failure_json(error));
+    json.set("failed_sources", std::move(failures));
     return json;
 }
 
@@ -28,7 +38,7 @@ Result<net::Response> create_import(Call& call) {
     TARN_TRY(call.engine.catalog().stream(request.stream));
     Engine& engine = call.engine;
     auto job = engine.jobs().start(
-        "import", request.stream, [&engine, request](const JobContext& context) -> Result<codec::Json> {
+        "import", request.stream, [&engine, request](const JobContext& context) -> Result<JobEnd> {
             TARN_TRY(engine.record("import.started", request.stream, request.to_json()));
             capture::ImportCounts last;
             const auto counts =
@@ -41,7 +51,7 @@ Result<net::Response> create_import(Call& call) {
             if (!counts) data.set("error", error_json(counts.error()));
             TARN_TRY(engine.record("import.ended", request.stream, data));
             if (!counts) return fail(counts.error());
-            return import_json(*counts);
+            return JobEnd{import_json(*counts)};
         });
     if (!job) return fail(std::move(job.error()));
     codec::Json json;
@@ -64,11 +74,16 @@ Result<net::Response> cancel_job(Call& call) {
     return show_job(call);
 }
 
-// Body: {"text": the file, "name": its name, "apply": bool}
+constexpr const char* apply_body =
+    R"(send {"text": the file, "name": its name, "apply": true}; without apply nothing is changed)";
+
 Result<net::Response> apply(Call& call) {
-    TARN_ASSIGN(const codec::Json body, call.json({"text", "name", "apply"}));
-    TARN_ASSIGN(const codec::Json config, parse_config(body["text"].as_string(), body["name"].as_string()));
-    TARN_ASSIGN(const auto changes, apply_config(call.engine, config, body["apply"].as_bool()));
+    TARN_ASSIGN(const codec::Json body, call.json({"text", "name", "apply", "directory"}));
+    if (!body["text"].is_string())
+        return fail(Code::bad_usage, "member text is missing: the file's text", {.next = apply_body});
+    const std::string name = body["name"].as_string().empty() ? "tarn.yaml" : body["name"].as_string();
+    TARN_ASSIGN(const auto changes, apply_config(call.engine, body["text"].as_string(), name,
+                                                 body["apply"].as_bool(), body["directory"].as_string()));
     codec::Json items = codec::Json::array();
     for (const auto& change : changes) items.push(change.to_json());
     codec::Json json = list_document(std::move(items));
@@ -155,32 +170,9 @@ Result<net::Response> show_quarantine(Call& call) {
                 {.next = "tarn quarantine list"});
 }
 
-codec::Json finding_json(std::string place, std::string what, std::string next) {
-    codec::Json json;
-    json.set("place", std::move(place)).set("what", std::move(what)).set("next", std::move(next));
-    return json;
-}
-
 Result<net::Response> check_files(Call& call) {
-    Engine& engine = call.engine;
-    codec::Json items = codec::Json::array();
-    TARN_ASSIGN(const auto damage, log::check_directory(engine.fs(), engine.directory().file("wal")));
-    for (const auto& found : damage) {
-        // While the log is open its end is being written: an unfinished tail is not damage.
-        if (found.is_tail) continue;
-        items.push(finding_json(fmt::format("{}: bytes {} to {}", found.path, found.begin, found.end),
-                                found.what,
-                                "restore the segment from a copy; events before and after it are readable"));
-    }
-    TARN_ASSIGN(const auto findings, engine.lake().check());
-    for (const auto& found : findings) items.push(finding_json(found.place, found.what, found.next));
-    codec::Json json = list_document(std::move(items));
-    const auto& recovery = engine.log().recovery();
-    codec::Json log;
-    log.set("records", recovery.records).set("events", recovery.events).set("bytes", recovery.bytes);
-    log.set("torn_bytes", recovery.torn_bytes).set("torn_at", recovery.torn_at);
-    json.set("recovery", std::move(log));
-    return json_response(std::move(json));
+    TARN_ASSIGN(codec::Json found, check_stored(call.engine));
+    return json_response(std::move(found));
 }
 
 Result<net::Response> health(Call&) {
@@ -191,6 +183,7 @@ Result<net::Response> health(Call&) {
 
 Result<net::Response> ready(Call& call) {
     if (const auto poisoned = call.engine.log().poisoned()) return fail(*poisoned);
+    if (const auto damage = call.engine.log().damage()) return fail(*damage);
     TARN_ASSIGN(const auto space, call.engine.fs().space(call.engine.directory().path()));
     if (space.free_bytes < log::LogOptions().low_water_bytes)
         return fail(Code::disk_full,
@@ -214,6 +207,9 @@ Result<net::Response> status(Call& call) {
         .set("torn_at", recovery.torn_at);
     const auto poisoned = engine.log().poisoned();
     log.set("poisoned", poisoned ? codec::Json(poisoned->message) : codec::Json());
+    const auto damage = engine.log().damage();
+    log.set("damaged", damage ? codec::Json(fmt::format("{}: {}", damage->place.text(), damage->message))
+                              : codec::Json());
     json.set("log", std::move(log));
     return json_response(std::move(json));
 }
@@ -254,33 +250,22 @@ Result<net::Response> list_projections(Call& call) {
     return json_response(list_document(std::move(items)));
 }
 
-// What the contract names and a later version brings.
-Route missing(std::string what) {
-    return [what = std::move(what)](Call&) -> Result<net::Response> {
-        return fail(Code::not_built, fmt::format("{} are not there yet in this version", what));
-    };
-}
-
 }  // namespace
 
 void Api::add_operation_routes() {
     add("POST", "/v1/imports", "capture", create_import);
     add("GET", "/v1/jobs", "read", list_jobs);
     add("GET", "/v1/jobs/{}", "read", show_job);
-    add("POST", "/v1/jobs/{}/cancel", "operate", cancel_job);
+    add("POST", "/v1/jobs/{}/cancel", "run", cancel_job);
     add("POST", "/v1/apply", "configure", apply);
     add("GET", "/v1/projections", "read", list_projections);
     add("GET", "/v1/quarantine", "read", list_quarantine);
     add("GET", "/v1/quarantine/{}", "read", show_quarantine);
-    add("POST", "/v1/check", "operate", check_files);
+    add("POST", "/v1/check", "read", check_files);
     add("GET", "/v1/status", "read", status);
     add("GET", "/healthz", "health", health);
     add("GET", "/readyz", "health", ready);
     add("GET", "/metrics", "read", metrics);
-    for (const char* method : {"GET", "POST"}) {
-        add(method, "/v1/functions", "read", missing("functions"));
-        add(method, "/v1/dead-letters", "read", missing("dead letters"));
-    }
 }
 
 }  // namespace tarn::server

@@ -1,6 +1,6 @@
-// POST /v1/query: the answer is NDJSON: {"columns":[…]}, one JSON array a row, {"end":{…}} or {"error":{…}}
-// last. A query that fails before its answer is under way is answered with the error and its status;
-// after two seconds it is under way.
+// POST /v1/query: the answer is NDJSON: {"columns":[…]}, one JSON array a row, {"end":{…}} last. A query that
+// fails before its answer is under way is answered with the error and its status; after two seconds it is
+// under way, and {"complete":false,"error":{…}} is the last line of a body that then breaks off.
 #include <fmt/core.h>
 
 #include <chrono>
@@ -117,19 +117,14 @@ public:
             changed_.notify_all();
             if (!bytes.empty() && !out.write(bytes)) break;
             if (!last) continue;
-            if (error_) (void)out.write(error_line(*error_));
-            return;
+            if (!error_) return;
+            (void)out.write(error_line(*error_));
+            return out.break_off();
         }
         cancelled_ = true;
     }
 
 private:
-    static std::string error_line(const Error& error) {
-        codec::Json line;
-        line.set("error", error_json(error));
-        return line.dump() + "\n";
-    }
-
     void run() {
         std::string buffer;
         std::vector<query::QueryColumn> columns;
@@ -177,7 +172,9 @@ private:
 Result<net::Response> run_query(Call& call) {
     TARN_ASSIGN(const codec::Json body, call.json({"sql", "timeout", "max_bytes", "memory"}));
     const std::string sql = body["sql"].as_string();
-    if (sql.empty()) return fail(Code::bad_usage, "the body must be {\"sql\":\"SELECT …\"}");
+    if (sql.empty())
+        return fail(Code::bad_usage, "there is no SQL",
+                    {.next = "send {\"sql\":\"SELECT …\"}, or type: tarn query \"SELECT …\""});
     TARN_ASSIGN(const query::QueryLimits limits, limits_of(body));
     const auto running = std::make_shared<RunningQuery>(call.engine, sql, limits);
     // In process there is no status to hold back, and Ctrl-C shows at once in the stream.

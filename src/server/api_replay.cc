@@ -45,26 +45,41 @@ codec::Json progress_json(const replay::RunProgress& progress) {
     return json;
 }
 
-// Executes or resumes a run as a job; what happened stands in the audit trail too.
+bool is_stopped(const std::string& state) { return state != "finished" && state != "failed"; }
+
+// What an ended session came to, for the audit trail.
+codec::Json ended_data(Engine& engine, const std::string& run, const Result<codec::Json>& report) {
+    codec::Json data;
+    data.set("run", run);
+    const auto shown = report ? report : engine.replay().show_run(run);
+    if (shown) data.set("state", (*shown)["state"]).set("counts", (*shown)["counts"]);
+    if (!report) data.set("error", error_json(report.error()));
+    return data;
+}
+
+// Executes or resumes a run as a job; what happened stands in the audit trail too. A start that is refused
+// (a stale plan, a target in the way) is none: it is recorded with the first sign of progress.
 Result<std::string> start_run(Engine& engine, const std::string& plan, const std::string& run, bool resume) {
     if (!engine.jobs().running_on(run).empty())
         return fail(Code::run_state, fmt::format("{} is running", run),
                     {.next = fmt::format("tarn replay show {}", run)});
     return engine.jobs().start(
-        "run", run, [&engine, plan, run, resume](const JobContext& job) -> Result<codec::Json> {
-            codec::Json begun;
-            begun.set("run", run).set("plan", plan);
-            TARN_TRY(engine.record(resume ? "run.resumed" : "run.started", run, begun));
-            const auto watch = [&job](const replay::RunProgress& progress) {
+        "run", run, [&engine, plan, run, resume](const JobContext& job) -> Result<JobEnd> {
+            std::optional<Status> begun;
+            const auto watch = [&](const replay::RunProgress& progress) {
+                codec::Json data;
+                data.set("run", run).set("plan", plan);
+                if (!begun) begun = engine.record(resume ? "run.resumed" : "run.started", run, data);
                 job.progress(progress_json(progress));
             };
-            auto report = resume ? engine.replay().resume(run, job.stop, watch)
-                                 : engine.replay().run(plan, run, job.stop, watch);
-            if (!report) return fail(std::move(report.error()));
-            codec::Json ended;
-            ended.set("run", run).set("state", (*report)["state"]).set("counts", (*report)["counts"]);
-            TARN_TRY(engine.record("run.ended", run, ended));
-            return std::move(*report);
+            const auto report = resume ? engine.replay().resume(run, job.stop, watch)
+                                       : engine.replay().run(plan, run, job.stop, watch);
+            const Status ended =
+                begun ? engine.record("run.ended", run, ended_data(engine, run, report)) : Status();
+            if (!report) return fail(report.error());
+            if (begun) TARN_TRY(*begun);
+            TARN_TRY(ended);
+            return JobEnd{*report, is_stopped((*report)["state"].as_string())};
         });
 }
 
@@ -85,20 +100,31 @@ Result<net::Response> create_run(Call& call) {
 }
 
 Result<net::Response> resume_run(Call& call) {
-    TARN_ASSIGN(const codec::Json report, call.engine.replay().show_run(call.arguments[0]));
-    TARN_ASSIGN(const std::string job,
-                start_run(call.engine, report["plan"].as_string(), call.arguments[0], true));
-    return started(call.arguments[0], job);
+    const std::string& run = call.arguments[0];
+    TARN_TRY(call.engine.replay().check_can_resume(run));
+    TARN_ASSIGN(const codec::Json report, call.engine.replay().show_run(run));
+    TARN_ASSIGN(const std::string job, start_run(call.engine, report["plan"].as_string(), run, true));
+    return started(run, job);
+}
+
+// Between the start of its job and the first look at its plan a run cannot be told anything: wait for it.
+Status pause_when_it_runs(Engine& engine, const std::string& run) {
+    constexpr std::int64_t poll_us = 1'000;
+    while (!engine.jobs().running_on(run).empty()) {
+        if (engine.replay().pause(run)) return {};
+        engine.clock().sleep_us(poll_us);
+    }
+    TARN_TRY(engine.replay().show_run(run));
+    return fail(Code::run_state, fmt::format("{} is not running", run),
+                {.next = fmt::format("tarn replay show {}", run)});
 }
 
 Result<net::Response> pause_run(Call& call) {
-    const std::string job = call.engine.jobs().running_on(call.arguments[0]);
-    if (job.empty())
-        return fail(Code::run_state, fmt::format("{} is not running", call.arguments[0]),
-                    {.next = fmt::format("tarn replay show {}", call.arguments[0])});
-    TARN_TRY(call.engine.jobs().cancel(job));
+    const std::string& run = call.arguments[0];
+    const std::string job = call.engine.jobs().running_on(run);
+    TARN_TRY(pause_when_it_runs(call.engine, run));
     codec::Json json;
-    json.set("schema_version", 1).set("run", call.arguments[0]).set("job", job).set("asked", "pause");
+    json.set("schema_version", 1).set("run", run).set("job", job).set("asked", "pause");
     return json_response(std::move(json), 202);
 }
 
@@ -141,7 +167,8 @@ Result<net::Response> show_report(Call& call) {
         return response;
     }
     if (format != "text")
-        return fail(Code::bad_usage, fmt::format("format {}: text, json or html", format.substr(0, 20)));
+        return fail(Code::bad_usage, fmt::format("there is no format {}", format.substr(0, 20)),
+                    {.next = "format=text, json or html"});
     response.content_type = "text/plain; charset=utf-8";
     response.body = report::render_text(report, false);
     return response;
@@ -161,12 +188,9 @@ Result<net::Response> show_ledger(Call& call) {
             buffer.clear();
             return written;
         });
-        if (!done) {
-            codec::Json line;
-            line.set("error", error_json(done.error()));
-            buffer += line.dump() + "\n";
-        }
+        if (!done) buffer += error_line(done.error());
         (void)out.write(buffer);
+        if (!done) out.break_off();
     };
     return response;
 }

@@ -56,7 +56,7 @@ Status check_feeds(Call& call, const std::string& store, const std::string& stre
                                          : fmt::format("name a position of: {}", streams)});
 }
 
-// "bank 0:41" or "0:41" (the store's only stream), an ingest time, or a snapshot id.
+// "bank 0:41" or "0:41" (the store's only stream), an ingest time, "now", or a snapshot id.
 Result<state::RestorePoint> restore_point(Call& call, const std::string& store, const std::string& to) {
     state::RestorePoint point;
     if (to.starts_with("sn-")) {
@@ -68,6 +68,10 @@ Result<state::RestorePoint> restore_point(Call& call, const std::string& store, 
     if (const auto position = event::parse_position(StreamId{}, place)) {
         if (space != std::string::npos) TARN_TRY(check_feeds(call, store, to.substr(0, space)));
         point.position = {position->partition, position->offset};
+        return point;
+    }
+    if (to == "now") {
+        point.time = Time{INT64_MAX};  // everything acknowledged, whatever the clock said
         return point;
     }
     TARN_ASSIGN(point.time, parse_time(to, call.engine.clock().now()));
@@ -90,6 +94,15 @@ Result<std::string> copy_name(const std::string& store, const std::string& into)
     return into.substr(at + 1);
 }
 
+// Where the state is that something else took the place of; null where there is none.
+void set_replaced(codec::Json& json, const state::Replaced& replaced) {
+    const auto text_or_null = [](const std::string& text) {
+        return text.empty() ? codec::Json() : codec::Json(text);
+    };
+    json.set("safety_snapshot", text_or_null(replaced.safety_snapshot));
+    json.set("moved_aside", text_or_null(replaced.moved_aside));
+}
+
 Result<net::Response> restore_store(Call& call) {
     TARN_TRY(call.engine.catch_up());
     TARN_ASSIGN(const codec::Json body, call.json({"to", "into"}));
@@ -104,8 +117,10 @@ Result<net::Response> restore_store(Call& call) {
     TARN_ASSIGN(const auto done, call.engine.state().restore(store, point, into));
     codec::Json json;
     json.set("schema_version", 1).set("store", done.store).set("base", done.base).set("events", done.events);
-    json.set("safety_snapshot",
-             done.safety_snapshot.empty() ? codec::Json() : codec::Json(done.safety_snapshot));
+    codec::Json damaged = codec::Json::array();
+    for (const auto& snapshot : done.damaged_snapshots) damaged.push(snapshot);
+    json.set("damaged_snapshots", std::move(damaged));
+    set_replaced(json, done.replaced.value_or(state::Replaced()));
     json.set("positions", positions_json(done.positions));
     TARN_TRY(call.engine.record("store.restored", done.store, json));
     return json_response(std::move(json));
@@ -121,20 +136,24 @@ Result<net::Response> pause_store(Call& call) {
     return show_store(call);
 }
 
-Result<net::Response> promote_copy(Call& call) {
-    TARN_TRY(call.engine.state().promote_copy(call.arguments[0]));
-    codec::Json json;
-    json.set("schema_version", 1).set("promoted", call.arguments[0]);
-    TARN_TRY(call.engine.record("store.promoted", call.arguments[0], json));
+// What was done to the named thing, written down and answered: {"promoted":"accounts@fix", …}.
+Result<net::Response> done(Call& call, const std::string& verb, const char* kind, codec::Json json = {}) {
+    const std::string& name = call.arguments[0];
+    json.set("schema_version", 1).set(verb, name);
+    TARN_TRY(call.engine.record(fmt::format("{}.{}", kind, verb), name, json));
     return json_response(std::move(json));
+}
+
+Result<net::Response> promote_copy(Call& call) {
+    TARN_ASSIGN(const auto replaced, call.engine.state().promote_copy(call.arguments[0]));
+    codec::Json json;
+    set_replaced(json, replaced);
+    return done(call, "promoted", "store", std::move(json));
 }
 
 Result<net::Response> discard_copy(Call& call) {
     TARN_TRY(call.engine.state().discard_copy(call.arguments[0]));
-    codec::Json json;
-    json.set("schema_version", 1).set("discarded", call.arguments[0]);
-    TARN_TRY(call.engine.record("store.discarded", call.arguments[0], json));
-    return json_response(std::move(json));
+    return done(call, "discarded", "store");
 }
 
 Result<net::Response> diff_states(Call& call) {
@@ -182,10 +201,7 @@ Result<net::Response> show_snapshot(Call& call) {
 
 Result<net::Response> delete_snapshot(Call& call) {
     TARN_TRY(call.engine.state().delete_snapshot(call.arguments[0]));
-    codec::Json json;
-    json.set("schema_version", 1).set("deleted", call.arguments[0]);
-    TARN_TRY(call.engine.record("snapshot.deleted", call.arguments[0], json));
-    return json_response(std::move(json));
+    return done(call, "deleted", "snapshot");
 }
 
 }  // namespace

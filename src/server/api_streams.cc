@@ -1,6 +1,9 @@
 // Routes of streams and their events.
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "event/shapes.h"
 #include "log/reader.h"
 #include "pattern/pattern.h"
@@ -31,22 +34,29 @@ codec::Json stream_json(const catalog::StreamInfo& info, const lake::StreamView&
     return json;
 }
 
+// One extent of the log: those of a damaged one do not follow each other.
+Status add_offsets(Engine& engine, StreamId stream, const log::Extent& extent,
+                   std::map<Partition, Offset>& next) {
+    log::Reader reader(engine.fs(), {extent});
+    log::RecordView record;
+    while (true) {
+        TARN_ASSIGN(const bool more, reader.next(record));
+        if (!more) return {};
+        if (record.stream != stream) continue;
+        for (const auto& event : record.events)
+            next[event.position.partition] =
+                std::max(next[event.position.partition], event.position.offset + 1);
+    }
+}
+
 // Next offsets of a view: what objects hold, then what the log's tail adds.
 Result<std::map<Partition, Offset>> next_offsets(Engine& engine, const lake::StreamView& view) {
     std::map<Partition, Offset> next;
     for (const auto* objects : {&view.objects, &view.quarantine_objects})
         for (const auto& object : *objects)
             next[object.partition] = std::max(next[object.partition], object.last + 1);
-    log::Reader reader(engine.fs(), view.tail.extents);
-    log::RecordView record;
-    while (true) {
-        TARN_ASSIGN(const bool more, reader.next(record));
-        if (!more) break;
-        if (record.stream != view.stream) continue;
-        for (const auto& event : record.events)
-            next[event.position.partition] =
-                std::max(next[event.position.partition], event.position.offset + 1);
-    }
+    for (const log::Extent& extent : view.tail.extents)
+        TARN_TRY(add_offsets(engine, view.stream, extent, next));
     return next;
 }
 
@@ -57,7 +67,9 @@ Result<codec::Json> describe(Engine& engine, const catalog::StreamInfo& info) {
 }
 
 Result<net::Response> list_streams(Call& call) {
-    TARN_ASSIGN(const auto streams, call.engine.catalog().streams());
+    TARN_ASSIGN(auto streams, call.engine.catalog().streams());
+    std::ranges::sort(streams, std::greater(),
+                      [](const auto& info) { return info.id.value; });  // newest first
     codec::Json items = codec::Json::array();
     for (const auto& info : streams) {
         TARN_ASSIGN(codec::Json json, describe(call.engine, info));
@@ -147,7 +159,7 @@ struct TailStart {
     bool from_end = false;
 };
 
-Result<TailStart> tail_start(Call& call, StreamId stream) {
+Result<TailStart> tail_start(Call& call, const catalog::StreamInfo& stream) {
     TailStart start;
     const auto from = call.request.parameter("from");
     if (!from || *from == "beginning") return start;
@@ -155,7 +167,12 @@ Result<TailStart> tail_start(Call& call, StreamId stream) {
         start.from_end = true;
         return start;
     }
-    if (const auto position = event::parse_position(stream, *from)) {
+    if (const auto position = event::parse_position(stream.id, *from)) {
+        if (position->partition >= stream.settings.partitions)
+            return fail(Code::unknown_position,
+                        fmt::format("stream {} has no partition {}: it has {}", stream.name,
+                                    position->partition, stream.settings.partitions),
+                        {.next = fmt::format("tarn stream show {}", stream.name)});
         start.scan.partition = position->partition;
         start.scan.from[position->partition] = position->offset;
         return start;
@@ -290,7 +307,7 @@ private:
 Result<net::Response> list_events(Call& call) {
     TARN_TRY(call.parameters({"from", "limit", "shape", "pattern", "follow", "envelope"}));
     TARN_ASSIGN(const auto info, call.engine.catalog().stream(call.arguments[0]));
-    TARN_ASSIGN(TailStart start, tail_start(call, info.id));
+    TARN_ASSIGN(TailStart start, tail_start(call, info));
     TARN_ASSIGN(const auto shape,
                 event::parse_shape(call.request.parameter("shape").value_or("cloudevents")));
     TARN_ASSIGN(const std::uint64_t limit, call.number("limit", 0));
@@ -309,10 +326,8 @@ Result<net::Response> list_events(Call& call) {
         while (true) {
             const auto more = writer->step(out);
             if (!more) {
-                codec::Json line;
-                line.set("error", error_json(more.error()));
-                (void)out.write(line.dump() + "\n");
-                return;
+                (void)out.write(error_line(more.error()));
+                return out.break_off();
             }
             if (!*more || !follow || writer->full() || out.receiver_gone() || engine.stopping()) break;
             engine.clock().sleep_us(poll_us);
@@ -325,6 +340,7 @@ Result<net::Response> list_events(Call& call) {
 }  // namespace
 
 void Api::add_stream_routes() {
+    add("POST", "/v1/streams/{}/events", "capture", nullptr);  // first: the hot path of Api::handle
     add("GET", "/v1/streams", "read", list_streams);
     add("POST", "/v1/streams", "configure", create_stream);
     add("GET", "/v1/streams/{}", "read", show_stream);

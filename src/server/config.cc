@@ -1,222 +1,188 @@
 #include "server/config.h"
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <set>
 
-#include "base/nearest.h"
+#include "server/config_check.h"
 
 namespace tarn::server {
 namespace {
 
-// What may stand below a key: a closed set of keys, any name (each with the same inner shape), or anything
-// (checked later).
-struct Shape {
-    enum class Kind { keys, names, anything } kind = Kind::anything;
-    std::vector<std::pair<std::string, const Shape*>> keys;
-    const Shape* each = nullptr;
+// One thing of the file: what it would change, and the change itself.
+struct Step {
+    Change change;
+    std::function<Status()> carry_out;
 };
 
-const Shape anything{};
-const Shape later{};  // known, and said to be missing
-const Shape projection_keys{
-    Shape::Kind::keys,
-    {{"stream", &anything}, {"store", &anything}, {"schema", &anything}, {"on", &anything}}};
-const Shape store_keys{Shape::Kind::keys, {{"kind", &anything}, {"snapshots", &later}}};
-const Shape roll_keys{Shape::Kind::keys, {{"age", &anything}, {"size", &anything}}};
-const Shape event_keys{Shape::Kind::keys,
-                       {{"id", &anything},
-                        {"type", &anything},
-                        {"source", &anything},
-                        {"subject", &anything},
-                        {"time", &anything},
-                        {"key", &anything}}};
-const Shape stream_keys{Shape::Kind::keys,
-                        {{"partitions", &anything},
-                         {"format", &anything},
-                         {"name_pattern", &anything},
-                         {"event", &event_keys},
-                         {"roll", &roll_keys},
-                         {"max_event_bytes", &anything}}};
-const Shape streams{Shape::Kind::names, {}, &stream_keys};
-const Shape stores{Shape::Kind::names, {}, &store_keys};
-const Shape projections{Shape::Kind::names, {}, &projection_keys};
-
-const Shape root{Shape::Kind::keys,
-                 {{"version", &anything},
-                  {"streams", &streams},
-                  {"stores", &stores},
-                  {"projections", &projections},
-                  {"functions", &later},
-                  {"subscriptions", &later}}};
-
-std::string hint(const Shape& shape, std::string_view key) {
-    std::vector<std::string> known;
-    for (const auto& [name, inner] : shape.keys) known.push_back(name);
-    const std::string nearest = nearest_word(key, known);
-    if (!nearest.empty()) return fmt::format("did you mean {}?", nearest);
-    return fmt::format("known here: {}", fmt::join(known, ", "));
+Error partitions_error(const ConfigFile& file, const std::string& name, std::uint32_t has,
+                       std::uint32_t says) {
+    return make_error(
+        Code::bad_config,
+        fmt::format("stream {}: it has {} partitions, which never change; the file says {}", name, has, says),
+        {.place = file.place_of(fmt::format("streams.{}.partitions", name)),
+         .next =
+             fmt::format("write partitions: {}, or create another stream and replay this one into it", has)});
 }
 
-class Reader {
-public:
-    explicit Reader(std::string file) : file_(std::move(file)) {}
-
-    Result<codec::Json> read(const YAML::Node& node, const Shape& shape, const std::string& path) {
-        if (node.IsMap()) return read_map(node, shape, path);
-        if (shape.kind != Shape::Kind::anything && !node.IsNull())
-            return fail_at(node, fmt::format("{} must be a mapping", path.empty() ? "the file" : path));
-        if (node.IsSequence()) {
-            codec::Json list = codec::Json::array();
-            for (const auto& element : node) {
-                TARN_ASSIGN(codec::Json value, read(element, anything, path + "[]"));
-                list.push(std::move(value));
-            }
-            return list;
-        }
-        if (node.IsScalar()) return scalar(node);
-        return codec::Json();
-    }
-
-    Failure fail_at(const YAML::Node& node, std::string message, std::string next = "") const {
-        const YAML::Mark mark = node.Mark();
-        return fail(Code::bad_config, std::move(message),
-                    {.place = {.source = file_,
-                               .line = static_cast<std::uint64_t>(mark.line + 1),
-                               .column = static_cast<std::uint64_t>(mark.column + 1)},
-                     .next = std::move(next)});
-    }
-
-private:
-    Result<codec::Json> read_map(const YAML::Node& node, const Shape& shape, const std::string& path) {
-        codec::Json object = codec::Json::object();
-        std::set<std::string> seen;
-        for (const auto& member : node) {
-            const std::string key = member.first.Scalar();
-            const std::string inner_path = path.empty() ? key : path + "." + key;
-            if (!seen.insert(key).second)
-                return fail_at(member.first, fmt::format("key {} stands twice", inner_path));
-            TARN_ASSIGN(const Shape* inner, shape_of(member.first, shape, key, inner_path));
-            TARN_ASSIGN(codec::Json value, read(member.second, *inner, inner_path));
-            object.set(key, std::move(value));
-        }
-        return object;
-    }
-
-    Result<const Shape*> shape_of(const YAML::Node& node, const Shape& shape, const std::string& key,
-                                  const std::string& path) const {
-        if (shape.kind == Shape::Kind::names) return shape.each;
-        if (shape.kind == Shape::Kind::anything) return &anything;
-        const auto found =
-            std::ranges::find_if(shape.keys, [&](const auto& known) { return known.first == key; });
-        if (found == shape.keys.end())
-            return fail_at(node, fmt::format("unknown key {}", path), hint(shape, key));
-        if (found->second == &later)
-            return fail_at(node, fmt::format("{} cannot be declared yet in this version", path),
-                           "remove it; it comes with a later version");
-        return found->second;
-    }
-
-    static Result<codec::Json> scalar(const YAML::Node& node) {
-        const std::string& text = node.Scalar();
-        if (node.Tag() == "!") return codec::Json(text);  // quoted
-        if (text == "true" || text == "false") return codec::Json(text == "true");
-        if (text == "null" || text == "~" || text.empty()) return codec::Json();
-        const auto number = codec::Json::parse(text);
-        if (number && number->is_number()) return *number;
-        return codec::Json(text);
-    }
-
-    std::string file_;
-};
-
-// "expected in stream bank" errors come without a place: the whole block is meant.
-Error in_block(Error error, std::string_view what, std::string_view name) {
-    error.message = fmt::format("{} {}: {}", what, name, error.message);
-    error.kind = ErrorKind::config;
-    return error;
-}
-
-codec::Json stream_block(codec::Json block) {
-    if (block.is_null()) block = codec::Json::object();
-    return block;
-}
-
-Result<Change> apply_stream(Engine& engine, const std::string& name, const codec::Json& block, bool apply) {
-    auto settings = event::StreamSettings::from_json(stream_block(block));
-    if (!settings) return fail(in_block(settings.error(), "stream", name));
-    if (!event::is_valid_stream_name(name))
-        return fail(
-            Code::bad_config,
-            fmt::format("stream {}: not a valid name: 1 to 64 of a-z, 0-9, _ and -, a letter first", name));
-    if (const auto deriver = event::Deriver::make(name, *settings); !deriver)
-        return fail(in_block(deriver.error(), "stream", name));
+Result<Step> plan_stream(Engine& engine, const ConfigFile& file, const std::string& name,
+                         const codec::Json& block) {
+    TARN_ASSIGN(const auto settings, event::StreamSettings::from_json(stream_block(block)));
     const auto known = engine.catalog().stream(name);
     if (!known && known.error().kind != ErrorKind::not_found) return fail(known.error());
+    if (known && known->settings.partitions != settings.partitions)
+        return fail(partitions_error(file, name, known->settings.partitions, settings.partitions));
     Change change{"stream", name, known ? "none" : "create",
-                  fmt::format("{} partitions", settings->partitions)};
-    if (known && known->settings.partitions != settings->partitions)
-        return fail(Code::bad_config,
-                    fmt::format("stream {}: it has {} partitions, which never change; the file says {}", name,
-                                known->settings.partitions, settings->partitions));
-    if (known && known->settings.to_json() != settings->to_json()) change.action = "change";
-    if (!apply || change.action == "none") return change;
-    if (known) {
-        TARN_TRY(engine.catalog().update_stream(known->id, *settings));
-    } else {
-        TARN_TRY(engine.catalog().create_stream(name, *settings, engine.clock().now()));
-    }
-    engine.capture().forget_stream(name);
-    codec::Json data;
-    data.set("stream", name).set("settings", settings->to_json());
-    TARN_TRY(engine.record(known ? "stream.changed" : "stream.created", name, data));
-    return change;
+                  fmt::format("{} partition{}", settings.partitions, settings.partitions == 1 ? "" : "s")};
+    if (known && known->settings.to_json() != settings.to_json()) change.action = "change";
+    const std::optional<StreamId> id = known ? std::optional(known->id) : std::nullopt;
+    return Step{change, [&engine, name, settings, id]() -> Status {
+                    if (id)
+                        TARN_TRY(engine.catalog().update_stream(*id, settings));
+                    else
+                        TARN_TRY(engine.catalog().create_stream(name, settings, engine.clock().now()));
+                    engine.capture().forget_stream(name);
+                    codec::Json data;
+                    data.set("stream", name).set("settings", settings.to_json());
+                    return engine.record(id ? "stream.changed" : "stream.created", name, data);
+                }};
 }
 
-Result<Change> apply_store(Engine& engine, const std::string& name, const codec::Json& block, bool apply) {
-    const std::string kind = block.has("kind") ? block["kind"].as_string() : "sqlite";
-    if (kind != "sqlite")
-        return fail(Code::bad_config,
-                    fmt::format("store {}: kind {} is not there yet; sqlite is", name, kind));
-    const auto known = engine.state().store(name);
-    if (!known && known.error().kind != ErrorKind::not_found) return fail(known.error());
-    Change change{"store", name, known ? "none" : "create", kind};
-    if (!known && apply) {
-        TARN_TRY(engine.state().declare_store(name));
-        codec::Json data;
-        data.set("store", name).set("kind", kind);
-        TARN_TRY(engine.record("store.declared", name, data));
-    }
-    return change;
+Result<Step> plan_store(Engine& engine, const std::string& name) {
+    const auto store = engine.state().store(name);
+    const bool known = store || store.error().code == Code::store_damaged;
+    if (!known && store.error().kind != ErrorKind::not_found) return fail(store.error());
+    return Step{{"store", name, known ? "none" : "create", "sqlite"}, [&engine, name]() -> Status {
+                    TARN_TRY(engine.state().declare_store(name));
+                    codec::Json data;
+                    data.set("store", name).set("kind", "sqlite");
+                    return engine.record("store.declared", name, data);
+                }};
 }
 
-Result<Change> apply_projection(Engine& engine, const codec::Json& config, const std::string& name,
-                                const codec::Json& block, bool apply) {
-    auto spec = state::ProjectionSpec::from_json(name, block);
-    if (!spec) return fail(in_block(spec.error(), "projection", name));
-    if (!config["stores"].has(spec->store) && !engine.state().store(spec->store))
-        return fail(Code::bad_config, fmt::format("projection {}: there is no store {}", name, spec->store),
-                    {.next = fmt::format("declare it: stores: {{{}: {{kind: sqlite}}}}", spec->store)});
-    if (!config["streams"].has(spec->stream) && !engine.catalog().stream(spec->stream))
-        return fail(Code::bad_config,
-                    fmt::format("projection {}: there is no stream {}", name, spec->stream));
+Result<Step> plan_projection(Engine& engine, const std::string& name, const codec::Json& block) {
+    TARN_ASSIGN(const auto spec, state::ProjectionSpec::from_json(name, block));
     const auto known = engine.state().projection(name);
     if (!known && known.error().kind != ErrorKind::not_found) return fail(known.error());
     Change change{"projection", name, known ? "none" : "create",
-                  fmt::format("{} into {}, version {}", spec->stream, spec->store, spec->version())};
-    if (known && known->version() != spec->version()) {
+                  fmt::format("{} into {}, version {}", spec.stream, spec.store, spec.version())};
+    if (known && known->version() != spec.version()) {
         change.action = "change";
         change.detail = fmt::format("version {} becomes {}; what {} holds stays as it is until it is rebuilt",
-                                    known->version(), spec->version(), spec->store);
+                                    known->version(), spec.version(), spec.store);
     }
-    if (!apply || change.action == "none") return change;
-    TARN_TRY(engine.state().declare_projection(*spec));
-    codec::Json data;
-    data.set("projection", name).set("version", spec->version()).set("declaration", spec->to_json());
-    TARN_TRY(engine.record(known ? "projection.changed" : "projection.declared", name, data));
-    return change;
+    return Step{
+        change, [&engine, name, spec, is_known = known.has_value()]() -> Status {
+            TARN_TRY(engine.state().declare_projection(spec));
+            codec::Json data;
+            data.set("projection", name).set("version", spec.version()).set("declaration", spec.to_json());
+            return engine.record(is_known ? "projection.changed" : "projection.declared", name, data);
+        }};
+}
+
+Result<Step> plan_function(Engine& engine, const std::string& name, const codec::Json& block,
+                           const std::string& directory) {
+    TARN_ASSIGN(const auto spec, functions::FunctionSpec::from_json(name, block, directory));
+    auto version = functions::code_version(spec, engine.fs());
+    if (!version) {
+        version.error().kind = ErrorKind::config;
+        return fail(std::move(version.error()));
+    }
+    const auto known = engine.processing().function(name);
+    if (!known && known.error().kind != ErrorKind::not_found) return fail(known.error());
+    Change change{"function", name, known ? "none" : "create",
+                  fmt::format("{}, version {}", spec.runtime, *version)};
+    if (known && known->to_json() != spec.to_json()) change.action = "change";
+    return Step{change, [&engine, name, spec, is_known = known.has_value()]() -> Status {
+                    TARN_TRY(engine.processing().declare(spec));
+                    return engine.record(
+                        is_known ? "function.changed" : "function.declared", name,
+                        codec::Json::object({{"function", name}, {"declaration", spec.to_json()}}));
+                }};
+}
+
+Result<Step> plan_subscription(Engine& engine, const std::string& name, const codec::Json& block) {
+    TARN_ASSIGN(const auto spec, process::SubscriptionSpec::from_json(name, block));
+    TARN_ASSIGN(const auto all, engine.processing().subscriptions());
+    const auto known = std::ranges::find(all, name, &process::SubscriptionSpec::name);
+    const bool is_known = known != all.end();
+    Change change{"subscription", name, is_known ? "none" : "create",
+                  fmt::format("{} to function:{}", spec.stream, spec.function)};
+    if (is_known && known->to_json() != spec.to_json()) change.action = "change";
+    return Step{change, [&engine, name, spec, is_known]() -> Status {
+                    TARN_TRY(engine.processing().declare(spec));
+                    return engine.record(
+                        is_known ? "subscription.changed" : "subscription.declared", name,
+                        codec::Json::object({{"subscription", name}, {"declaration", spec.to_json()}}));
+                }};
+}
+
+Result<KnownThings> known_to(Engine& engine) {
+    KnownThings known;
+    TARN_ASSIGN(const auto streams, engine.catalog().streams());
+    for (const auto& stream : streams) known.streams.push_back(stream.name);
+    TARN_ASSIGN(const auto stores, engine.state().stores());
+    for (const auto& store : stores)
+        if (store.name.find('@') == std::string::npos) known.stores.push_back(store.name);
+    TARN_ASSIGN(const auto projections, engine.state().projections());
+    for (const auto& spec : projections) known.projections.emplace(spec.name, spec);
+    TARN_ASSIGN(const auto functions, engine.processing().functions());
+    for (const auto& spec : functions) known.functions.push_back(spec.name);
+    return known;
+}
+
+Result<ConfigFile> checked(const std::string& text, const std::string& file_name, const KnownThings& known) {
+    std::vector<Error> mistakes;
+    TARN_ASSIGN(ConfigFile file, read_config_file(text, file_name, mistakes));
+    for (Error& mistake : config_mistakes(file, known)) mistakes.push_back(std::move(mistake));
+    if (!mistakes.empty()) return fail(as_one_error(std::move(mistakes), file_name));
+    return file;
+}
+
+// Everything is looked at before anything is done, so that a mistake at the end leaves the beginning undone
+// too.
+Result<std::vector<Step>> plan_steps(Engine& engine, const ConfigFile& file, const std::string& directory) {
+    std::vector<Step> steps;
+    std::vector<Error> mistakes;
+    const auto take = [&](Result<Step> step) -> Status {
+        if (step)
+            steps.push_back(std::move(*step));
+        else if (step.error().kind == ErrorKind::config)
+            mistakes.push_back(std::move(step.error()));
+        else
+            return fail(std::move(step.error()));
+        return {};
+    };
+    for (const auto& [name, block] : file.settings["streams"].members())
+        TARN_TRY(take(plan_stream(engine, file, name, block)));
+    for (const auto& [name, block] : file.settings["stores"].members())
+        TARN_TRY(take(plan_store(engine, name)));
+    for (const auto& [name, block] : file.settings["projections"].members())
+        TARN_TRY(take(plan_projection(engine, name, block)));
+    for (const auto& [name, block] : file.settings["functions"].members())
+        TARN_TRY(take(plan_function(engine, name, block, directory)));
+    for (const auto& [name, block] : file.settings["subscriptions"].members())
+        TARN_TRY(take(plan_subscription(engine, name, block)));
+    if (!mistakes.empty()) return fail(as_one_error(std::move(mistakes), file.name));
+    return steps;
+}
+
+// A disk that fails in the middle can still leave a part: the error says which.
+Status carry_out(const std::vector<Step>& steps) {
+    std::string done;
+    for (const Step& step : steps) {
+        if (step.change.action == "none") continue;
+        Status carried = step.carry_out();
+        if (!carried) {
+            Error error = std::move(carried.error());
+            error.message = fmt::format("{} {}: {}", step.change.what, step.change.name, error.message);
+            if (!done.empty()) error.excerpt = "done before it:" + done;
+            error.next = "when the cause is gone, apply the file again: what is done already is left alone";
+            return fail(std::move(error));
+        }
+        done += fmt::format(" {} {}", step.change.what, step.change.name);
+    }
+    return {};
 }
 
 }  // namespace
@@ -227,45 +193,20 @@ codec::Json Change::to_json() const {
     return json;
 }
 
-Result<codec::Json> parse_config(const std::string& text, const std::string& file_name) {
-    try {
-        const YAML::Node node = YAML::Load(text);
-        Reader reader(file_name);
-        if (!node.IsMap())
-            return fail(Code::bad_config,
-                        fmt::format("{} holds no settings; it begins with version: 1", file_name));
-        TARN_ASSIGN(codec::Json config, reader.read(node, root, ""));
-        if (config["version"].as_int(-1) != 1)
-            return reader.fail_at(node, "the file must say version: 1", "add the line: version: 1");
-        return config;
-    } catch (const YAML::Exception& problem) {
-        return fail(Code::bad_config, problem.msg,
-                    {.place = {.source = file_name,
-                               .line = static_cast<std::uint64_t>(problem.mark.line + 1),
-                               .column = static_cast<std::uint64_t>(problem.mark.column + 1)}});
-    }
+Result<ConfigFile> validate_config(const std::string& text, const std::string& file_name) {
+    return checked(text, file_name, {});
 }
 
-Result<std::vector<Change>> apply_config(Engine& engine, const codec::Json& config, bool apply) {
-    // First everything is looked at, so that a mistake at the end leaves the beginning undone too.
-    for (const bool really : {false, true}) {
-        if (really && !apply) break;
-        std::vector<Change> changes;
-        for (const auto& [name, block] : config["streams"].members()) {
-            TARN_ASSIGN(Change change, apply_stream(engine, name, block, really));
-            changes.push_back(std::move(change));
-        }
-        for (const auto& [name, block] : config["stores"].members()) {
-            TARN_ASSIGN(Change change, apply_store(engine, name, block, really));
-            changes.push_back(std::move(change));
-        }
-        for (const auto& [name, block] : config["projections"].members()) {
-            TARN_ASSIGN(Change change, apply_projection(engine, config, name, block, really));
-            changes.push_back(std::move(change));
-        }
-        if (really || !apply) return changes;
-    }
-    return std::vector<Change>();
+Result<std::vector<Change>> apply_config(Engine& engine, const std::string& text,
+                                         const std::string& file_name, bool apply,
+                                         const std::string& directory) {
+    TARN_ASSIGN(const KnownThings known, known_to(engine));
+    TARN_ASSIGN(const ConfigFile file, checked(text, file_name, known));
+    TARN_ASSIGN(const std::vector<Step> steps, plan_steps(engine, file, directory));
+    if (apply) TARN_TRY(carry_out(steps));
+    std::vector<Change> changes;
+    for (const Step& step : steps) changes.push_back(step.change);
+    return changes;
 }
 
 }  // namespace tarn::server

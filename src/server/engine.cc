@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstdio>
+#include <filesystem>
 
 #include "lake/baseline.h"
 #include "os/real_file_system.h"
@@ -56,7 +57,7 @@ private:
             if (end == fed) continue;
             const auto done = engine_.state().catch_up();
             if (!done) complain("feeding projections", done.error());
-            if (done) fed = end;
+            if (done || done.error().code == Code::store_damaged) fed = end;
         }
     }
 
@@ -84,14 +85,24 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
     return engine;
 }
 
+namespace {
+
+std::string absolute(const std::string& path) {
+    std::error_code problem;
+    const auto whole = std::filesystem::absolute(path, problem);
+    return problem ? path : whole.lexically_normal().string();
+}
+
+}  // namespace
+
 Status Engine::open_parts() {
     fs_ = os::make_real_file_system();
     clock_ = os::make_real_clock();
     rng_ = os::make_real_rng();
     TARN_ASSIGN(directory_, DataDirectory::take(*fs_, *clock_, *rng_, options_.directory, options_.command));
+    TARN_TRY(require_catalog(*fs_, *directory_));
     TARN_ASSIGN(catalog_, catalog::Catalog::open(directory_->file("catalog.db")));
-    TARN_ASSIGN(log::Baseline baseline, lake::baseline_of(*catalog_));
-    TARN_ASSIGN(log_, log::Log::open(*fs_, *clock_, directory_->file("wal"), std::move(baseline)));
+    TARN_TRY(open_log());
     store_ = objects::make_local_object_store(*fs_, directory_->file("lake"));
     TARN_ASSIGN(lake_, lake::Lake::open(*catalog_, *log_, *store_, *fs_, *clock_));
     capture_ = capture::Capture::make({*catalog_, *log_, *fs_, *clock_});
@@ -104,7 +115,51 @@ Status Engine::open_parts() {
                                                    return append_replayed(stream, batch, origin, run);
                                                }}));
     jobs_ = std::make_unique<Jobs>(*catalog_, *clock_);
+    processing_ = std::make_unique<Processing>(Processing::Parts{
+        *catalog_, *lake_, *log_, *fs_, *clock_, *rng_, options_.program, absolute(directory_->path())});
     return {};
+}
+
+// The catalog is made before the log and the lake: where these are, one without content was not.
+Status require_catalog(os::FileSystem& fs, const DataDirectory& directory) {
+    TARN_ASSIGN(const auto catalog, fs.stat(directory.file("catalog.db")));
+    if (catalog && catalog->size > 0) return {};
+    for (const char* name : {"wal", "lake", "stores", "jobs"}) {
+        TARN_ASSIGN(const auto there, fs.stat(directory.file(name)));
+        if (!there) continue;
+        return fail(
+            Code::data_missing,
+            fmt::format("{} is {}, but {}/ is there; nothing was changed", directory.file("catalog.db"),
+                        catalog ? "empty" : "missing", name),
+            {.next = "put catalog.db, and catalog.db-wal where there was one, back from a copy of the "
+                     "data directory, then start again"});
+    }
+    return {};
+}
+
+// Damage must not hide what is still good: it is served for reading.
+Status Engine::open_log() {
+    TARN_ASSIGN(const log::Baseline baseline, lake::baseline_of(*catalog_));
+    auto opened = log::Log::open(*fs_, *clock_, directory_->file("wal"), baseline);
+    if (!opened && opened.error().code == Code::log_corrupt)
+        opened = log::Log::open_damaged(*fs_, directory_->file("wal"), baseline, opened.error());
+    if (!opened) return fail(std::move(opened.error()));
+    log_ = std::move(*opened);
+    return {};
+}
+
+std::string Engine::opening_note() const {
+    if (const auto damage = log_->damage())
+        return fmt::format(
+            "tarn: {}\n  projections are not fed and the audit trail is not written\n  next: {}",
+            damage->text(), damage->next);
+    const log::Recovery& recovery = log_->recovery();
+    if (recovery.torn_bytes == 0) return "";
+    return fmt::format(
+        "recovered: {} events in the log; an unfinished write of {} at {} was cut off (nothing acknowledged "
+        "was "
+        "in it)",
+        format_count(recovery.events), format_bytes(recovery.torn_bytes), recovery.torn_at);
 }
 
 Engine::~Engine() {
@@ -112,15 +167,20 @@ Engine::~Engine() {
     stop_background();
 }
 
-void Engine::start_background() { background_ = std::make_unique<Background>(*this); }
+void Engine::start_background() {
+    if (!log_->damage()) background_ = std::make_unique<Background>(*this);
+}
 void Engine::stop_background() { background_.reset(); }
 
 Status Engine::catch_up() {
-    TARN_TRY(state_->catch_up());
-    return {};
+    if (log_->damage()) return {};
+    auto fed = state_->catch_up();
+    if (fed || fed.error().code == Code::store_damaged) return {};
+    return fail(std::move(fed.error()));
 }
 
 Status Engine::record(std::string_view type, std::string_view subject, const codec::Json& data) {
+    if (log_->damage()) return {};
     return capture_->record(type, subject, data);
 }
 

@@ -13,6 +13,7 @@
 #include "replay/replay.h"
 #include "server/data_directory.h"
 #include "server/jobs.h"
+#include "server/processing.h"
 #include "state/state.h"
 
 namespace tarn::server {
@@ -35,15 +36,18 @@ public:
     // Rolls and feeds projections in the background until stop_background (or destruction).
     void start_background();
     void stop_background();
+    // What opening found that the owner should be told: a torn tail, damage. "" when all was well.
+    std::string opening_note() const;
     // The first step of a shutdown: running queries end, and followers see it in stopping().
     void stop_answers() {
         stopping_ = true;
         query_->stop();
     }
     bool stopping() const { return stopping_; }
-    // Feeds projections with all that is durable now.
+    // Feeds projections with all that is durable now. A damaged log feeds nothing: stores stay as they are.
     Status catch_up();
-    // An event in the system stream. Failing to write it is reported, never ignored.
+    // An event in the system stream. Failing to write it is reported, never ignored; but a damaged log takes
+    // none, which opening_note has said.
     Status record(std::string_view type, std::string_view subject, const codec::Json& data);
 
     os::FileSystem& fs() { return *fs_; }
@@ -58,11 +62,13 @@ public:
     query::QueryService& query() { return *query_; }
     replay::Replay& replay() { return *replay_; }
     Jobs& jobs() { return *jobs_; }
+    Processing& processing() { return *processing_; }
     bool serving() const { return options_.serving; }
 
 private:
     Engine() = default;
     Status open_parts();
+    Status open_log();
     Result<log::Appended> append_replayed(const std::string& stream,
                                           const std::vector<replay::Outgoing>& batch,
                                           const log::Origin& origin, const std::string& run);
@@ -82,8 +88,12 @@ private:
     std::unique_ptr<query::QueryService> query_;
     std::unique_ptr<replay::Replay> replay_;
     std::unique_ptr<Jobs> jobs_;
+    std::unique_ptr<Processing> processing_;
     class Background;
     std::unique_ptr<Background> background_;
 };
+
+// data_missing when the catalog is gone from a directory that had one.
+Status require_catalog(os::FileSystem& fs, const DataDirectory& directory);
 
 }  // namespace tarn::server

@@ -3,6 +3,11 @@
 #include <fmt/core.h>
 
 namespace tarn::server {
+namespace {
+
+constexpr std::uint64_t kept_jobs = 1000;
+
+}  // namespace
 
 codec::Json error_json(const Error& error) {
     codec::Json where;
@@ -16,19 +21,28 @@ codec::Json error_json(const Error& error) {
     return json;
 }
 
+std::string error_line(const Error& error) {
+    codec::Json line;
+    line.set("complete", false).set("error", error_json(error));
+    return line.dump() + "\n";
+}
+
 Jobs::~Jobs() { stop_all(); }
 
 Result<std::string> Jobs::start(const std::string& kind, const std::string& subject, JobBody body) {
     TARN_ASSIGN(const std::uint64_t number, catalog_.next_number("job"));
+    if (number % kept_jobs == 0) TARN_TRY(forget_oldest());
     auto job = std::make_shared<Job>();
+    job->number = number;
     job->id = fmt::format("jb-{}", number);
     job->kind = kind;
     job->subject = subject;
     job->started = clock_.now();
     TARN_TRY(catalog_.put_document({"job", job->id, job->started, job->to_json()}));
     const std::lock_guard lock(mutex_);
-    jobs_[job->id] = job;
-    job->thread = std::thread([this, job = job.get(), body = std::move(body)] {
+    reap();
+    jobs_[number] = job;
+    job->thread = std::thread([this, job = job.get(), body = std::move(body)]() mutable {
         const JobContext context{job->stop, [job](codec::Json progress) {
                                      const std::lock_guard lock(job->mutex);
                                      job->progress = std::move(progress);
@@ -38,20 +52,52 @@ Result<std::string> Jobs::start(const std::string& kind, const std::string& subj
     return job->id;
 }
 
-void Jobs::finish(Job& job, Result<codec::Json> outcome) {
+void Jobs::finish(Job& job, Result<JobEnd> outcome) {
     {
         const std::lock_guard lock(job.mutex);
         job.ended = clock_.now();
         if (outcome) {
-            job.state = "finished";
-            job.result = std::move(*outcome);
+            job.state = outcome->stopped ? "stopped" : "finished";
+            job.result = std::move(outcome->result);
         } else {
             job.state = outcome.error().kind == ErrorKind::interrupted ? "interrupted" : "failed";
             job.error = error_json(outcome.error());
         }
     }
     // The job's own outcome stands; a catalog that cannot keep its record must not turn it into a failure.
-    (void)catalog_.put_document({"job", job.id, job.started, job.to_json()});
+    job.kept = catalog_.put_document({"job", job.id, job.started, job.to_json()}).has_value();
+    job.ended_for_good = true;
+}
+
+// What the catalog tells need not stand here. What it could not keep stays for those who ask, but not for
+// ever.
+void Jobs::reap() {
+    std::size_t unkept = 0;
+    for (auto each = jobs_.end(); each != jobs_.begin();) {
+        --each;
+        Job& job = *each->second;
+        if (!job.ended_for_good) continue;
+        if (job.thread.joinable()) job.thread.join();
+        if (!job.kept && ++unkept <= kept_jobs) continue;
+        each = jobs_.erase(each);
+    }
+}
+
+std::shared_ptr<Jobs::Job> Jobs::find(std::string_view id) {
+    for (const auto& [number, job] : jobs_)
+        if (job->id == id) return job;
+    return nullptr;
+}
+
+Status Jobs::forget_oldest() {
+    TARN_ASSIGN(const auto documents, catalog_.documents("job"));  // newest first
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = kept_jobs; i < documents.size(); ++i) {
+        const auto running = find(documents[i].id);
+        if (running && !running->ended_for_good) continue;
+        TARN_TRY(catalog_.delete_document("job", documents[i].id));
+    }
+    return {};
 }
 
 codec::Json Jobs::Job::to_json() {
@@ -71,7 +117,8 @@ codec::Json Jobs::Job::to_json() {
 Result<codec::Json> Jobs::show(std::string_view id) {
     {
         const std::lock_guard lock(mutex_);
-        if (const auto found = jobs_.find(id); found != jobs_.end()) return found->second->to_json();
+        reap();
+        if (const auto job = find(id)) return job->to_json();
     }
     TARN_ASSIGN(const auto stored, catalog_.document("job", id));
     if (!stored)
@@ -95,32 +142,33 @@ Result<codec::Json> Jobs::list() {
 }
 
 Status Jobs::cancel(std::string_view id) {
+    TARN_ASSIGN(const codec::Json shown, show(id));
     const std::lock_guard lock(mutex_);
-    const auto found = jobs_.find(id);
-    if (found == jobs_.end())
-        return fail(Code::unknown_job, fmt::format("no job {} is running", id), {.next = "tarn job list"});
-    found->second->stop = true;
+    const auto job = find(id);
+    if (job == nullptr || shown["state"].as_string() != "running")
+        return fail(Code::run_state, fmt::format("job {} is {} already", id, shown["state"].as_string()),
+                    {.next = fmt::format("tarn job show {}", id)});
+    job->stop = true;
     return {};
 }
 
 std::string Jobs::running_on(std::string_view subject) {
     const std::lock_guard lock(mutex_);
-    std::string newest;
-    for (const auto& [id, job] : jobs_) {
-        const std::lock_guard job_lock(job->mutex);
-        if (job->subject == subject && job->state == "running") newest = id;
+    for (auto each = jobs_.rbegin(); each != jobs_.rend(); ++each) {
+        const std::lock_guard job_lock(each->second->mutex);
+        if (each->second->subject == subject && each->second->state == "running") return each->second->id;
     }
-    return newest;
+    return "";
 }
 
 void Jobs::stop_all() {
-    std::map<std::string, std::shared_ptr<Job>, std::less<>> jobs;
+    Running jobs;
     {
         const std::lock_guard lock(mutex_);
-        for (const auto& [id, job] : jobs_) job->stop = true;
-        jobs = jobs_;
+        for (const auto& [number, job] : jobs_) job->stop = true;
+        jobs.swap(jobs_);  // nobody else joins them
     }
-    for (const auto& [id, job] : jobs)
+    for (const auto& [number, job] : jobs)
         if (job->thread.joinable()) job->thread.join();
 }
 

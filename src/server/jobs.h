@@ -21,9 +21,15 @@ struct JobContext {
     const std::atomic<bool>& stop;
     std::function<void(codec::Json)> progress;
 };
-using JobBody = std::function<Result<codec::Json>(const JobContext&)>;
+// `stopped`: it ended at a checkpoint because it was asked to, and can be taken up again.
+struct JobEnd {
+    codec::Json result;
+    bool stopped = false;
+};
+using JobBody = std::function<Result<JobEnd>(const JobContext&)>;
 
-// Thread-safe. The destructor stops all and waits.
+// Thread-safe. The destructor stops all and waits. A job that has ended is a document of the catalog, which
+// keeps the newest thousand.
 class Jobs {
 public:
     Jobs(catalog::Catalog& catalog, os::Clock& clock) : catalog_(catalog), clock_(clock) {}
@@ -31,7 +37,7 @@ public:
 
     // Starts `body`; `subject` is the stream or run it works on. Returns the job's id "jb-7".
     Result<std::string> start(const std::string& kind, const std::string& subject, JobBody body);
-    // {"job","kind","subject","state":"running|finished|failed|interrupted","started","ended","progress",…,"result","error"}
+    // {"job","kind","subject","state":"running|finished|stopped|failed|interrupted","started","ended","progress",…,"result","error"}
     Result<codec::Json> show(std::string_view id);
     Result<codec::Json> list();  // the contract's list document
     // Asks it to stop at its next checkpoint.
@@ -42,24 +48,33 @@ public:
 
 private:
     struct Job {
+        std::uint64_t number = 0;
         std::string id, kind, subject;
         Time started;
         std::optional<Time> ended;
         std::atomic<bool> stop{false};
-        std::mutex mutex;  // guards what follows
+        std::atomic<bool> ended_for_good{false};  // its thread does nothing more
+        bool kept = false;                        // its end is in the catalog; set before ended_for_good
+        std::mutex mutex;                         // guards what follows
         std::string state = "running";
         codec::Json progress, result, error;
         std::thread thread;
         codec::Json to_json();
     };
-    void finish(Job& job, Result<codec::Json> outcome);
+    using Running = std::map<std::uint64_t, std::shared_ptr<Job>>;  // by number
+    void finish(Job& job, Result<JobEnd> outcome);
+    void reap();                                     // under mutex_
+    std::shared_ptr<Job> find(std::string_view id);  // under mutex_; nullptr when it has ended and was reaped
+    Status forget_oldest();
 
     catalog::Catalog& catalog_;
     os::Clock& clock_;
     std::mutex mutex_;
-    std::map<std::string, std::shared_ptr<Job>, std::less<>> jobs_;
+    Running jobs_;
 };
 
 codec::Json error_json(const Error& error);
+// The last line of a streamed answer that failed under way: {"complete":false,"error":{…}}
+std::string error_line(const Error& error);
 
 }  // namespace tarn::server

@@ -27,5 +27,7 @@ kill_server() { # at once
     tail --pid="$pid" -f /dev/null
     rm "server${1:-}.pid"
 }
+# Serves ./data until nothing is pending: functions have then seen everything.
+deliver() { tarn up --listen 127.0.0.1:0 --until-idle --quiet >/dev/null; }
 # Unpacks a data set's file to standard output: shared_data soccer-wyscout/euro-2016.events.ndjson.zst
 shared_data() { zstd -dcq "$TARN_SHARED/data/$1"; }

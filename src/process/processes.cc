@@ -43,10 +43,11 @@ public:
     Status declare(const SubscriptionSpec& spec, Sequence from) override {
         const std::lock_guard lock(mutex_);
         TARN_ASSIGN(const auto view, parts_.lake.view(spec.stream));
-        auto& entry = entries_[spec.name];
-        if (entry.batches > 0) wait_for_batches(spec.name, 5'000'000);
+        if (const auto found = entries_.find(spec.name); found != entries_.end() && found->second.batches > 0)
+            wait_for_batches(spec.name, 5'000'000);
         TARN_ASSIGN(auto opened,
                     Subscription::open(spec, view.stream, from, *store_, parts_.lake, parts_.rng));
+        Entry& entry = entries_[spec.name];
         entry.subscription = std::move(opened);
         entry.generation = ++generations_;
         entry.batches = 0;

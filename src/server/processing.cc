@@ -91,7 +91,11 @@ Result<process::Processes*> Processing::processes() {
     }
     // What it remembers is of what was declared.
     TARN_ASSIGN(const auto specs, subscriptions());
-    for (const auto& spec : specs) TARN_TRY(put_to_work(spec));
+    for (const auto& spec : specs) {
+        const Status working = put_to_work(spec);
+        // Its stream was deleted: there is nothing to deliver, and the others must work.
+        if (!working && working.error().kind != ErrorKind::not_found) return fail(working.error());
+    }
     return processes_.get();
 }
 

@@ -137,6 +137,9 @@ private:
         segment.number = file.number;
         segment.path = file.path;
         segment.first_sequence = file.header.first_sequence;
+        // It was written past the page cache, so it comes from the disk: all of it at once, not by small
+        // pieces.
+        file.file->expect_reading();
         SegmentScan scan(*file.file, file.id(), file.size);
         RecordHead head;
         RecordView view;

@@ -25,6 +25,8 @@ public:
     virtual ~File() = default;
     // Reads up to out.size() bytes; fewer only at the end of the file. Not through a file opened as direct.
     virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<char> out) const = 0;
+    // All of it will be read soon, from front to back: a hint that lets the disk begin at once.
+    virtual void expect_reading() const {}
     // Writes all of it or fails; after a failure what stands in the range is undefined.
     virtual Status write_at(std::uint64_t offset, std::string_view bytes) = 0;
     // fdatasync: bytes and, if it grew, the size. After a failure the state of unsynced bytes is unknown:

@@ -41,6 +41,8 @@ public:
         return done;
     }
 
+    void expect_reading() const override { (void)::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_WILLNEED); }
+
     Status write_at(std::uint64_t offset, std::string_view bytes) override {
         while (!bytes.empty()) {
             const ssize_t n = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));

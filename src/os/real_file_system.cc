@@ -41,7 +41,14 @@ public:
         return done;
     }
 
-    void expect_reading() const override { (void)::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_WILLNEED); }
+    // In steps: the kernel takes no more than its read-ahead from one call.
+    void expect_reading() const override {
+        constexpr off_t step = 128 << 10;
+        const auto bytes = size();
+        if (!bytes) return;
+        for (off_t at = 0; at < static_cast<off_t>(*bytes); at += step)
+            if (::posix_fadvise(descriptor_, at, step, POSIX_FADV_WILLNEED) != 0) return;
+    }
 
     Status write_at(std::uint64_t offset, std::string_view bytes) override {
         while (!bytes.empty()) {

@@ -119,13 +119,7 @@ std::string to_valid_utf8(std::string_view text) {
 }
 
 Place place_in(std::string_view payload, std::string_view part) {
-    const auto byte = static_cast<std::size_t>(part.data() - payload.data());
-    const std::string_view before = payload.substr(0, byte);
-    Place place;
-    place.line = static_cast<std::uint64_t>(std::ranges::count(before, '\n')) + 1;
-    place.column = byte - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
-    place.byte = byte;
-    return place;
+    return codec::place_at(payload, static_cast<std::size_t>(part.data() - payload.data()));
 }
 
 }  // namespace tarn::event

@@ -62,6 +62,16 @@ std::vector<Attempt> attempts_from(std::string_view text) {
     return attempts;
 }
 
+// The numbers in the first column of all rows.
+Result<std::vector<std::uint64_t>> first_column(sqlite::Statement& row) {
+    std::vector<std::uint64_t> list;
+    while (true) {
+        TARN_ASSIGN(const bool there, row.step());
+        if (!there) return list;
+        list.push_back(unsigned_of(row.integer(0)));
+    }
+}
+
 Position position_at(const sqlite::Statement& row, int column) {
     return {StreamId{static_cast<std::uint32_t>(row.integer(column))},
             static_cast<Partition>(row.integer(column + 1)), unsigned_of(row.integer(column + 2))};
@@ -139,12 +149,7 @@ Result<std::vector<Sequence>> ProcessStore::known_from(const std::string& subscr
                           "UNION SELECT sequence FROM dead WHERE subscription = ?1 AND sequence >= ?2 "
                           "ORDER BY 1"));
     row->bind(1, subscription).bind(2, number(low));
-    std::vector<Sequence> list;
-    while (true) {
-        TARN_ASSIGN(const bool there, row->step());
-        if (!there) return list;
-        list.push_back(unsigned_of(row->integer(0)));
-    }
+    return first_column(*row);
 }
 
 Status ProcessStore::add_held(const std::string& subscription, const HeldEvent& held) {
@@ -185,12 +190,7 @@ Result<std::vector<std::uint64_t>> ProcessStore::released_keys(const std::string
     TARN_ASSIGN(auto* row,
                 statement("SELECT DISTINCT key_hash FROM held WHERE subscription = ? AND released = 1"));
     row->bind(1, subscription);
-    std::vector<std::uint64_t> list;
-    while (true) {
-        TARN_ASSIGN(const bool there, row->step());
-        if (!there) return list;
-        list.push_back(unsigned_of(row->integer(0)));
-    }
+    return first_column(*row);
 }
 
 Result<ProcessStore::HeldCounts> ProcessStore::held_counts(const std::string& subscription) {
@@ -286,12 +286,7 @@ Result<std::uint64_t> ProcessStore::dead_count(const std::string& subscription) 
 Result<std::vector<std::uint64_t>> ProcessStore::dead_keys(const std::string& subscription) {
     TARN_ASSIGN(auto* row, statement("SELECT key_hash FROM dead WHERE subscription = ? AND keyed = 1"));
     row->bind(1, subscription);
-    std::vector<std::uint64_t> list;
-    while (true) {
-        TARN_ASSIGN(const bool there, row->step());
-        if (!there) return list;
-        list.push_back(unsigned_of(row->integer(0)));
-    }
+    return first_column(*row);
 }
 
 Result<std::vector<DeadGroup>> ProcessStore::groups() {

@@ -258,7 +258,26 @@ private:
         for (auto& [name, entry] : entries_)
             entry.quiet =
                 draining_ || name == held_back_ || quiesced_.contains(entry.subscription->spec().function);
-        const Status done = store_->transaction([&]() -> Status {
+        more_to_scan_ = false;
+        const Status done = needs_turn(answers) ? work(answers, now) : Status();
+        if (!answers.empty()) settled_.notify_all();
+        if (!done) {
+            say_trouble(done.error());
+            return trouble_pause_us;
+        }
+        return send_all(now);
+    }
+
+    // An idle server must not lock and commit a hundred times a second for nothing.
+    bool needs_turn(const std::vector<Answer>& answers) const {
+        const Sequence end = parts_.durable_end();
+        return !answers.empty() || std::ranges::any_of(entries_, [end](const auto& each) {
+            return each.second.subscription->needs_turn(end);
+        });
+    }
+
+    Status work(std::vector<Answer>& answers, std::int64_t now) {
+        return store_->transaction([&]() -> Status {
             for (Answer& answer : answers) TARN_TRY(take_in(answer, now));
             for (auto& [name, entry] : entries_) TARN_TRY(entry.subscription->refill(now));
             TARN_TRY(scan_all(now));
@@ -266,12 +285,6 @@ private:
                 if (entry.subscription->changed()) TARN_TRY(entry.subscription->save());
             return {};
         });
-        if (!answers.empty()) settled_.notify_all();
-        if (!done) {
-            say_trouble(done.error());
-            return trouble_pause_us;
-        }
-        return send_all(now);
     }
 
     Status take_in(Answer& answer, std::int64_t now) {
@@ -301,7 +314,6 @@ private:
             if (each.next_sequence() < end && each.has_room() && entry.not_before_us <= now)
                 groups[{each.progress().stream, each.next_sequence()}].push_back(&entry);
         }
-        more_to_scan_ = false;
         for (auto& [place, group] : groups) TARN_TRY(scan_group(place.first, place.second, end, group, now));
         return {};
     }

@@ -50,6 +50,10 @@ public:
     // Writes how far it is. The last call of a turn in which anything changed.
     Status save();
     bool changed() const { return changed_; }
+    // Whether a turn would change its record: something to look at and room for it, or held events to load.
+    bool needs_turn(Sequence end) const {
+        return changed_ || (!progress_.paused && !draining_.empty()) || (next_ < end && has_room());
+    }
     bool has_work() const { return lanes_.pending() > 0 || !draining_.empty(); }
 
     // ---- dead letters; conflict (run_state) when the letter is on its way already

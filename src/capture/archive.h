@@ -24,10 +24,28 @@ public:
     virtual std::size_t size() const = 0;
     virtual const std::string& name(std::size_t member) const = 0;
     // The member's bytes, packed as it may itself be. Cheapest in ascending order. Valid until the next call.
-    virtual Bytes& open(std::size_t member) = 0;
+    Bytes& open(std::size_t member) {
+        bytes_.member = member;
+        return bytes_;
+    }
     // What is wrong with the archive behind the members that are listed: truncated_archive,
     // unreadable_source.
     virtual const Status& damage() const = 0;
+
+protected:
+    virtual Unpacked read(std::size_t member, const OnPiece& on_piece) = 0;
+
+private:
+    class MemberBytes final : public Bytes {
+    public:
+        explicit MemberBytes(Archive& archive) : archive_(archive) {}
+        Unpacked read(const OnPiece& on_piece) override { return archive_.read(member, on_piece); }
+        std::size_t member = 0;
+
+    private:
+        Archive& archive_;
+    };
+    MemberBytes bytes_{*this};
 };
 
 // `stopped` ends reading; its error is all that these fail with. Adds what is read to `bytes_read`, once.

@@ -18,10 +18,7 @@ constexpr std::uint64_t window_bytes = 64u << 20;
 class TarArchive final : public Archive {
 public:
     TarArchive(os::FileSystem& fs, std::string path, std::function<Status()> stopped)
-        : path_(std::move(path)),
-          file_(fs, path_),
-          reader_(file_, path_, std::move(stopped)),
-          bytes_(*this) {}
+        : path_(std::move(path)), file_(fs, path_), reader_(file_, path_, std::move(stopped)) {}
 
     Status read_index(std::uint64_t& bytes_read) {
         TarScanner scanner([&](TarMember member) { members_.push_back(std::move(member)); });
@@ -42,23 +39,9 @@ public:
     std::size_t size() const override { return members_.size(); }
     const std::string& name(std::size_t member) const override { return members_[member].name; }
     const Status& damage() const override { return damage_; }
-    Bytes& open(std::size_t member) override {
-        bytes_.member = member;
-        return bytes_;
-    }
 
 private:
-    class MemberBytes final : public Bytes {
-    public:
-        explicit MemberBytes(TarArchive& archive) : archive_(archive) {}
-        Unpacked read(const OnPiece& on_piece) override { return archive_.read(member, on_piece); }
-        std::size_t member = 0;
-
-    private:
-        TarArchive& archive_;
-    };
-
-    Unpacked read(std::size_t index, const OnPiece& on_piece) {
+    Unpacked read(std::size_t index, const OnPiece& on_piece) override {
         const TarMember& member = members_[index];
         if (member.is_sparse)
             return {
@@ -142,7 +125,6 @@ private:
     std::vector<TarMember> members_;  // by name
     Status damage_;
     std::map<std::size_t, std::string> window_;
-    MemberBytes bytes_;
 };
 
 }  // namespace

@@ -17,7 +17,7 @@ constexpr std::size_t block_bytes = 1u << 20;
 class ZipArchive final : public Archive {
 public:
     ZipArchive(os::FileSystem& fs, std::string path, std::function<Status()> stopped)
-        : fs_(fs), path_(std::move(path)), stopped_(std::move(stopped)), bytes_(*this) {}
+        : fs_(fs), path_(std::move(path)), stopped_(std::move(stopped)) {}
 
     void read_index(std::uint64_t& bytes_read) {
         damage_ = read_members(bytes_read);
@@ -27,22 +27,8 @@ public:
     std::size_t size() const override { return members_.size(); }
     const std::string& name(std::size_t member) const override { return members_[member].name; }
     const Status& damage() const override { return damage_; }
-    Bytes& open(std::size_t member) override {
-        bytes_.member = member;
-        return bytes_;
-    }
 
 private:
-    class MemberBytes final : public Bytes {
-    public:
-        explicit MemberBytes(ZipArchive& archive) : archive_(archive) {}
-        Unpacked read(const OnPiece& on_piece) override { return archive_.read(member, on_piece); }
-        std::size_t member = 0;
-
-    private:
-        ZipArchive& archive_;
-    };
-
     Status read_members(std::uint64_t& bytes_read) {
         auto file = fs_.open(path_, os::OpenMode::read);
         if (!file) return unreadable(path_, file.error());
@@ -56,7 +42,7 @@ private:
 
     // The checksum stands with the member and counts at its end: a member is unpacked once to be checked and
     // once more to be given away.
-    Unpacked read(std::size_t index, const OnPiece& on_piece) {
+    Unpacked read(std::size_t index, const OnPiece& on_piece) override {
         const ZipMember& member = members_[index];
         if (!checked_.contains(index)) {
             Unpacked checked = unpack(member, [](std::string_view) -> Status { return {}; });
@@ -133,7 +119,6 @@ private:
     std::vector<ZipMember> members_;  // by name
     std::set<std::size_t> checked_;
     Status damage_;
-    MemberBytes bytes_;
 };
 
 }  // namespace

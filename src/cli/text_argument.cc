@@ -1,6 +1,7 @@
 #include "cli/text_argument.h"
 
 #include <cstdio>
+#include <string_view>
 
 #include "os/real_file_system.h"
 
@@ -8,7 +9,7 @@ namespace tarn::cli {
 
 Result<std::string> text_argument(const std::string& argument) {
     const auto first = argument.find_first_not_of(" \t\r\n");
-    if (first != std::string::npos && argument[first] == '{') return argument;
+    if (first != std::string::npos && std::string_view("{[\"").contains(argument[first])) return argument;
     if (argument == "-") {
         std::string all;
         std::string piece(1 << 16, '\0');

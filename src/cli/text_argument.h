@@ -1,4 +1,5 @@
-// An argument that is a JSON object itself, the name of a file that holds one, or - for standard input.
+// An argument that is JSON itself (an object, a list or a string), the name of a file that holds some, or -
+// for standard input.
 #pragma once
 
 #include <string>

@@ -1,5 +1,6 @@
 #include "pattern/compile.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -294,6 +295,32 @@ TEST(Limits, WildcardComplexity) {
     EXPECT_EQ(complexity(R"([{"wildcard":"*:"},{"wildcard":"*:"}])"), 2);
     EXPECT_EQ(complexity(R"([{"wildcard":"*a*a"},{"wildcard":"*a*a"}])"), 7);
     EXPECT_EQ(complexity(R"([{"wildcard":"*ab*"}],"$or":[{"b":[1]},{"c":[2]},{"d":[2]},{"e":[2]}])"), 9);
+}
+
+TEST(Limits, WildcardComplexityInBranches) {
+    EXPECT_EQ(complexity(R"([{"wildcard":"*a"}],"c":[{"wildcard":"*aaaaa"}],"$or":[{"d":[1]},{"e":[1]}])"), 6)
+        << "*a leads to a state of its own each time, so nothing is repeated behind it";
+    EXPECT_EQ(complexity(R"([1],"c":[{"wildcard":"*aaaaa"}],"$or":[{"d":[1]},{"e":[1]}])"), 11);
+    EXPECT_EQ(complexity(R"(["a"],"$or":[{"a":[{"wildcard":"aba*"},{"wildcard":"*B1"}]},
+                                         {"a":[{"wildcard":"*B1"}]}])"),
+              5);
+    EXPECT_EQ(complexity(R"(["a"],"$or":[{"k":[{"wildcard":"b:*"},{"wildcard":"b:*a"}]},
+                                         {"k":[{"wildcard":"b:*a"},{"wildcard":"b:*"}]}])"),
+              5);
+    EXPECT_EQ(complexity(R"(["a"],"$or":[{"k":[{"wildcard":"*Bb:1b"}]},{"k":[{"wildcard":"*Bb:1b"},1]}])"),
+              3);
+}
+
+TEST(Limits, AlternativesThatShareManyValuesTakeBoundedTime) {
+    std::string json = R"({"z":[{"wildcard":"*a"}],"$or":[)";
+    for (int branch = 0; branch < 500; ++branch) {
+        json += branch == 0 ? "{" : ",{";
+        for (int field = 0; field < 12; ++field)
+            json += fmt::format(R"({}"k{}":["{}","{}","{}"])", field == 0 ? "" : ",", field, branch,
+                                branch + 1, branch + 2);
+        json += "}";
+    }
+    EXPECT_TRUE(refusal(json + "]}").starts_with("Rule is too complex"));
 }
 
 TEST(Limits, AHostileWildcardTakesBoundedTime) {

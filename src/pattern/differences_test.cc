@@ -1,34 +1,60 @@
-// Where Tarn differs from Event Ruler on purpose: the table at the end of docs/reference/patterns.md.
+// Where Tarn differs from Event Ruler on purpose: a test for each row of the table at the end of
+// docs/reference/patterns.md, in its order.
 #include <gtest/gtest.h>
 
 #include "pattern/address.h"
 #include "pattern/compile.h"
+#include "pattern/naive.h"
 #include "pattern/number.h"
 #include "pattern/pattern.h"
 
 namespace tarn::pattern {
 namespace {
 
+// The matcher's answer, which is the referee's.
 bool matches(std::string_view pattern, std::string_view event) {
     const auto compiled = Pattern::compile(pattern);
-    if (compiled) return compiled->matches(event);
-    ADD_FAILURE() << compiled.error().text();
-    return false;
+    if (!compiled) {
+        ADD_FAILURE() << compiled.error().text();
+        return false;
+    }
+    const bool answer = compiled->matches(event);
+    EXPECT_EQ(naive::matches(*compile_rule(pattern), event), answer) << pattern << ' ' << event;
+    return answer;
 }
 
-TEST(Differences, CaseIsIgnoredByCodePoint) {
+std::string refusal(std::string_view pattern) {
+    const auto rule = compile_rule(pattern);
+    return rule ? "" : rule.error().message;
+}
+
+TEST(Differences, IgnoringCaseBeyondTheBasicPlane) {
     EXPECT_TRUE(matches(R"({"a":[{"equals-ignore-case":"a😀"}]})", R"({"a":"A😀"})"));
 }
 
-TEST(Differences, NothingMayFollowThePattern) { EXPECT_FALSE(compile_rule(R"({"a":[1]} {"b":[2]})")); }
+TEST(Differences, TextAfterThePatternsObject) { EXPECT_FALSE(compile_rule(R"({"a":[1]} {"b":[2]})")); }
 
-TEST(Differences, ShortDecimalsAreComparable) {
+TEST(Differences, AnEmptyListUnderAnythingBut) {
+    for (const char* inner : {"prefix", "suffix", "equals-ignore-case", "wildcard"})
+        EXPECT_EQ(refusal(R"({"a":[{"anything-but":{")" + std::string(inner) + R"(":[]}}]})"),
+                  "Empty arrays are not allowed");
+}
+
+TEST(Differences, TheLargestDoubleAsABound) {
+    EXPECT_FALSE(
+        matches(R"({"a":[{"numeric":[">",1.7976931348623157e308]}]})", R"({"a":1.7976931348623157e308})"));
+    EXPECT_TRUE(
+        matches(R"({"a":[{"numeric":["<=",1.7976931348623157e308]}]})", R"({"a":1.7976931348623157e308})"));
+}
+
+TEST(Differences, NumbersThatJdk17PrintsTooLong) {
     EXPECT_EQ(comparable_number("2e23"), 2e23);
     EXPECT_EQ(comparable_number("8.41E21"), 8.41e21);
     EXPECT_TRUE(matches(R"({"a":[{"numeric":["=",2e23]}]})", R"({"a":2e23})"));
+    EXPECT_NE(refusal(R"({"a":[{"numeric":["=",223372036854775808]}]})"), "");
 }
 
-TEST(Differences, AddressFamiliesArePart) {
+TEST(Differences, AddressFamilies) {
     EXPECT_FALSE(matches(R"({"a":[{"cidr":"0a00::/8"}]})", R"({"a":"10.0.0.1"})"));
     EXPECT_TRUE(matches(R"({"a":[{"cidr":"10.0.0.0/8"}]})", R"({"a":"10.0.0.1"})"));
 }
@@ -38,12 +64,51 @@ TEST(Differences, NumbersAreNoAddresses) {
     EXPECT_FALSE(matches(R"({"a":["16.0.0.0"]})", R"({"a":10000000})"));
 }
 
-TEST(Differences, LoneSurrogatesAreReplacedOnBothSides) {
+TEST(Differences, LoneSurrogates) {
     EXPECT_TRUE(matches(R"({"a":["\ud800"]})", R"({"a":"\udfff"})"));
     EXPECT_FALSE(matches(R"({"a":["\ud800"]})", R"({"a":"?"})"));
 }
 
-TEST(Differences, EmptyKeysAreKeys) { EXPECT_TRUE(matches(R"({"a":{"":[1]}})", R"({"a":{"":1}})")); }
+TEST(Differences, OnePathInsideAndOutsideOfAnArray) {
+    const std::string_view pattern = R"({"a":{"b":[1],"c":[2]}})";
+    EXPECT_TRUE(matches(pattern, R"({"a":[{"b":1},{"c":3}],"a.c":2})"));
+    EXPECT_TRUE(matches(pattern, R"({"a":[{"b":1},{"c":3}],"a":{"c":2}})"));
+    EXPECT_FALSE(matches(pattern, R"({"a":[{"b":1},{"c":2}]})"));
+}
+
+TEST(Differences, BranchesThatShareAValue) {
+    const std::string_view pattern = R"({"$or":[{"a":["x"]},{"a":["x",null]}]})";
+    EXPECT_TRUE(matches(pattern, R"({"a":null})"));
+    EXPECT_TRUE(matches(pattern, R"({"a":"x"})"));
+    EXPECT_FALSE(matches(pattern, R"({"a":1})"));
+}
+
+// Event Ruler takes this in about half of the runs, because of the numeric range. What it measures in other
+// branches is held in Limits.WildcardComplexityInBranches.
+TEST(Differences, ComplexityOfRepeatedWildcards) {
+    EXPECT_TRUE(refusal(R"({"$or":[{"l":[{"wildcard":"*aaaaaaaaaaa"}],"k":["a"]},
+                                   {"k":[{"numeric":["<",3]},"b"],"l":[1]}]})")
+                    .starts_with("Rule is too complex"));
+}
+
+TEST(Differences, StringsBesideANumericRange) {
+    const std::string_view pattern = R"({"a":["x",{"numeric":["<",100]},"y"]})";
+    for (const char* event : {R"({"a":"x"})", R"({"a":"y"})", R"({"a":99})"})
+        EXPECT_TRUE(matches(pattern, event)) << event;
+    EXPECT_FALSE(matches(pattern, R"({"a":100})"));
+    EXPECT_FALSE(matches(pattern, R"({"a":"z"})"));
+}
+
+TEST(Differences, IgnoringCaseBesideAWildcard) {
+    const std::string_view pattern = R"({"a":[{"wildcard":"*Bx"},{"equals-ignore-case":"b"}]})";
+    EXPECT_FALSE(matches(pattern, R"({"a":"a"})"));
+    EXPECT_TRUE(matches(pattern, R"({"a":"B"})"));
+    EXPECT_TRUE(matches(pattern, R"({"a":"aBx"})"));
+    EXPECT_FALSE(matches(R"({"a":[{"anything-but":{"wildcard":"*Bx"}},{"equals-ignore-case":"b"}]})",
+                         R"({"a":"aBx"})"));
+}
+
+TEST(Differences, EmptyKeys) { EXPECT_TRUE(matches(R"({"a":{"":[1]}})", R"({"a":{"":1}})")); }
 
 // ---- what the pieces take, as Event Ruler does
 

@@ -294,11 +294,14 @@ inline bool rest_matches(const Alternative& alternative, std::size_t next, const
     return !there && may_be_absent && rest_matches(alternative, next + 1, leaves, chosen);
 }
 
-inline bool matches(const Rule& rule, std::string_view document) {
-    const auto leaves = leaves_of(document);
+inline bool matches(const Rule& rule, const std::vector<Leaf>& leaves) {
     return std::ranges::any_of(rule.alternatives, [&](const Alternative& alternative) {
         return rest_matches(alternative, 0, leaves, {});
     });
+}
+
+inline bool matches(const Rule& rule, std::string_view document) {
+    return matches(rule, leaves_of(document));
 }
 
 }  // namespace tarn::pattern::naive

@@ -24,6 +24,9 @@ std::vector<Bench> capture_benches();
 std::vector<Bench> replay_benches();
 std::vector<Bench> operation_benches();
 std::vector<Bench> pattern_benches();
+std::vector<Bench> function_benches();
+std::vector<Bench> state_benches();
+std::vector<Bench> process_benches();
 
 codec::Json result(double value, std::string unit, double at_least);
 

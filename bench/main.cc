@@ -14,11 +14,18 @@ double load_average() {
     return ::getloadavg(&load, 1) == 1 ? load : -1;
 }
 
+// By its name, or by that of its group: `state` for state_apply, state_diff …
+bool is_asked(const Bench& bench, const std::vector<std::string>& names) {
+    return names.empty() || std::ranges::any_of(names, [&](const std::string& name) {
+               return bench.name == name || bench.name.starts_with(name + "_");
+           });
+}
+
 int run(int argc, char** argv) {
     const std::vector<std::string> names(argv + 1, argv + argc);
     int failed = 0, ran = 0;
     for (const auto& bench : all_benches()) {
-        if (!names.empty() && std::ranges::find(names, bench.name) == names.end()) continue;
+        if (!is_asked(bench, names)) continue;
         ++ran;
         const double load = load_average();
         const auto measured = bench.run();

@@ -20,17 +20,22 @@ inline std::filesystem::path source_dir() {
     return dir;
 }
 
-// The folder <shared>/data/<name>, or nullopt when it is not there: then skip, loudly:
-//   const auto dir = test::shared_data("json-bad-input");
-//   if (!dir) GTEST_SKIP() << test::missing_shared_data("json-bad-input");
-inline std::optional<std::filesystem::path> shared_data(const std::string& name) {
+// A folder of what is shared, or nullopt when it is not there: then skip, loudly.
+inline std::optional<std::filesystem::path> shared_folder(const std::string& name) {
     namespace fs = std::filesystem;
     const char* const set = std::getenv("TARN_SHARED");
     const fs::path shared = set != nullptr ? fs::path(set) : source_dir().parent_path() / "shared";
     std::error_code ignored;
-    const fs::path dir = shared / "data" / name;
+    const fs::path dir = shared / name;
     if (!fs::is_directory(dir, ignored)) return std::nullopt;
     return dir;
+}
+
+// The folder <shared>/data/<name>, or nullopt:
+//   const auto dir = test::shared_data("json-bad-input");
+//   if (!dir) GTEST_SKIP() << test::missing_shared_data("json-bad-input");
+inline std::optional<std::filesystem::path> shared_data(const std::string& name) {
+    return shared_folder("data/" + name);
 }
 
 inline std::string missing_shared_data(const std::string& name) {

@@ -246,6 +246,11 @@ Result<std::uint64_t> parse_size(std::string_view text) {
                 fmt::format("\"{}\" is not a size such as 4096, 64kB or 128MiB", text.substr(0, 64)));
 }
 
+std::string duration_setting(std::int64_t us) {
+    if (us % us_per_second == 0) return fmt::format("{}s", us / us_per_second);
+    return us % 1'000 == 0 ? fmt::format("{}ms", us / 1'000) : fmt::format("{}us", us);
+}
+
 std::string format_duration(std::int64_t us) {
     if (us < 1'000) return fmt::format("{} us", us);
     if (us < us_per_second) return fmt::format("{} ms", us / 1000);

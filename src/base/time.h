@@ -31,6 +31,7 @@ Result<Time> parse_time(std::string_view text, Time now);
 Result<std::int64_t> parse_duration_us(std::string_view text);
 // "128MiB", "4kB", "1000" → bytes.
 Result<std::uint64_t> parse_size(std::string_view text);
+std::string duration_setting(std::int64_t us);  // "60s", "250ms": as parse_duration_us reads it
 std::string format_duration(std::int64_t us);   // "38 ms", "2.9 s", "4 min 12 s"
 std::string format_bytes(std::uint64_t bytes);  // "2.3 MB"
 std::string format_count(std::uint64_t n);      // "10,020"

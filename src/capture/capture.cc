@@ -61,7 +61,27 @@ public:
         return parts_.log.append(builder.finish(found->info.id, origin));
     }
 
+    void append_derived(const std::string& stream, const event::Incoming& event, const log::Origin& origin,
+                        std::function<void(Status)> done) override {
+        const auto found = writable_stream(stream);
+        if (!found) return done(fail(found.error()));
+        auto derived = (*found)->deriver->derive(event);
+        if (!derived) return done(fail(derived.error()));
+        BatchBuilder builder(BatchBuilder::Payloads::viewed);
+        builder.add(**found, std::move(*derived), event.payload, (*found)->keyless_partition());
+        parts_.log.submit(builder.finish((*found)->info.id, origin),
+                          [done = std::move(done)](const Result<log::Appended>& appended) {
+                              done(appended ? Status() : fail(appended.error()));
+                          });
+    }
+
     Status record(std::string_view type, std::string_view subject, const codec::Json& data) override {
+        TARN_TRY(record_once(type, subject, data, {}));
+        return {};
+    }
+
+    Result<log::Appended> record_once(std::string_view type, std::string_view subject,
+                                      const codec::Json& data, const log::Origin& origin) override {
         TARN_ASSIGN(const auto stream, streams_.find(std::string(system_stream)));
         const Time now = parts_.clock.now();
         codec::Json event = codec::Json::object();
@@ -79,10 +99,9 @@ public:
         TARN_ASSIGN(auto derived, stream->deriver->derive(incoming));
         BatchBuilder builder(BatchBuilder::Payloads::viewed);
         builder.add(*stream, std::move(derived), payload, 0);
-        log::Batch batch = builder.finish(stream->info.id, {});
+        log::Batch batch = builder.finish(stream->info.id, origin);
         batch.essential = true;
-        TARN_TRY(parts_.log.append(batch));
-        return {};
+        return parts_.log.append(batch);
     }
 
     void forget_stream(std::string_view name) override { streams_.forget(name); }

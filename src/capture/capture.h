@@ -63,8 +63,14 @@ public:
     virtual Result<log::Appended> append_replayed(const std::string& stream,
                                                   const std::vector<event::Incoming>& events,
                                                   const log::Origin& origin) = 0;
+    // An event that a subscription derives from another: recognised by origin. Never blocks.
+    virtual void append_derived(const std::string& stream, const event::Incoming& event,
+                                const log::Origin& origin, std::function<void(Status)> done) = 0;
     // Tarn's own events into the system stream: type such as "stream.created", data as JSON.
     virtual Status record(std::string_view type, std::string_view subject, const codec::Json& data) = 0;
+    // The same, once: an event of that origin which is there already is recognised.
+    virtual Result<log::Appended> record_once(std::string_view type, std::string_view subject,
+                                              const codec::Json& data, const log::Origin& origin) = 0;
     // Call when a stream was created, changed or deleted.
     virtual void forget_stream(std::string_view name) = 0;
 };

@@ -9,6 +9,17 @@
 namespace tarn::cli {
 namespace {
 
+std::string subscription_words(const codec::Json& status) {
+    std::string words = fmt::format(
+        "subscription {}: {} matched {} {} delivered + {} pending + {} held + {} dead + {} discarded",
+        status["name"].as_string(), status["matched"].as_uint(), status["adds_up"].as_bool() ? "=" : "IS NOT",
+        status["delivered"].as_uint(), status["pending"].as_uint(), status["held"].as_uint(),
+        status["dead"].as_uint(), status["discarded"].as_uint());
+    if (!status["trouble"].as_string().empty()) words += "\n  " + status["trouble"].as_string();
+    if (status["dead"].as_uint() > 0) words += "\n  next: tarn dlq list";
+    return words;
+}
+
 Result<int> doctor(Context& context) {
     TARN_ASSIGN(Client * client, context.client());
     TARN_ASSIGN(codec::Json status, client->get("/v1/status"));
@@ -18,7 +29,15 @@ Result<int> doctor(Context& context) {
         context.out.note("the log has stopped after a failed write or sync: look at the disk, then restart");
     const bool damaged = !status["log"]["damaged"].is_null();
     if (damaged) context.out.note("the log is damaged: what verifies is served for reading. See: tarn fsck");
-    return poisoned || damaged ? 1 : 0;
+    for (const auto& [store, trouble] : status["snapshots_failing"].members())
+        context.out.note(fmt::format("store {} gets no snapshots: {}", store, trouble.as_string()));
+    const bool unkept = !status["snapshots_failing"].is_null();
+    bool odd = false;
+    for (const codec::Json& each : status["subscriptions"].elements()) {
+        odd = odd || !each["adds_up"].as_bool();
+        context.out.note(subscription_words(each));
+    }
+    return poisoned || damaged || unkept || odd ? 1 : 0;
 }
 
 // Without a server the directory is not opened but read under its lock: damage may keep it from opening.

@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* group_summaries[][2] = {
     {"stream", "streams: create, list, show, roll, delete"},
-    {"pattern", "event patterns: check, match"},
+    {"pattern", "event patterns: check, match, explain"},
     {"replay", "plan, run, resume and watch replays"},
     {"store", "state: list, show, query, restore, diff, promote, discard"},
     {"snapshot", "copies of stores: create, list, show, delete"},

@@ -85,39 +85,42 @@ Result<int> plan(Context& context) {
 }  // namespace
 
 std::vector<Command> plan_commands() {
-    return {{"replay plan",
-             "resolve a selection, freeze it, and show what a run would do; nothing is sent",
-             {{"STREAM", "which stream; not with --rebuild", false}},
-             {{"--since", "T", "event time from (inclusive)"},
-              {"--until", "T", "event time to (exclusive)"},
-              {"--ingested", "", "--since and --until mean ingest time"},
-              {"--pattern", "JSON|FILE", "events that match"},
-              {"--where", "SQL", "a condition over the columns of <stream>.events"},
-              {"--sql", "SQL", "a SELECT that gives tarn_partition and tarn_offset"},
-              {"--ids", "FILE", "event ids or positions P:O, one a line"},
-              {"--dead-letters", "GROUP", "(later)"},
-              {"--from-snapshot", "S", "the base, for a projection target"},
-              {"--all", "", "everything, said explicitly"},
-              {"--rebuild", "STORE", "all that feeds the store after the base, into a copy"},
-              {"--to", "TARGET", "null:, file:PATH, stream:NAME, projection:NAME, http(s)://…"},
-              {"--into", "COPY", "a copy of the store, STORE@NAME or NAME"},
-              {"--base", "BASE", "what the copy starts from: a snapshot, empty or live"},
-              {"--order", "O", "key (default), total or none"},
-              {"--on-failure", "F", "hold (default), continue or stop"},
-              {"--pace", "P", "N/s, NMB/s, Nx of the original speed, or max (default)"},
-              {"--shape", "S", "cloudevents (default), eventbridge or payload"},
-              {"--only", "SUBSCRIPTION", "with stream: targets, who shall see the events", true},
-              {"--name", "TEXT", "a name for people"},
-              {"--again", "", "also what this target has had already"}},
-             "Examples:\n  tarn replay plan bank --since 2024-03-01 --where \"type = 'cash_deposit'\" --to "
-             "file:deposits.ndjson\n"
-             "  tarn replay plan --rebuild accounts --base sn-0031 --into accounts@fix\n"
-             "  tarn replay plan bank --all --to null:\n\n"
-             "Exit codes: 0 frozen, 2 usage (no selection was given), 10 nothing is selected, 12 the target "
-             "may not be written",
-             plan,
-             false,
-             "text"}};
+    return {
+        {"replay plan",
+         "resolve a selection, freeze it, and show what a run would do; nothing is sent",
+         {{"STREAM", "which stream; not with --rebuild", false}},
+         {{"--since", "T", "event time from (inclusive)"},
+          {"--until", "T", "event time to (exclusive)"},
+          {"--ingested", "", "--since and --until mean ingest time"},
+          {"--pattern", "JSON|FILE", "events that match"},
+          {"--where", "SQL", "a condition over the columns of <stream>.events"},
+          {"--sql", "SQL", "a SELECT that gives tarn_partition and tarn_offset"},
+          {"--ids", "FILE", "event ids or positions P:O, one a line"},
+          {"--dead-letters", "GROUP", "(later)"},
+          {"--from-snapshot", "S", "the base, for a projection or function target"},
+          {"--all", "", "everything, said explicitly"},
+          {"--rebuild", "STORE", "all that feeds the store after the base, into a copy"},
+          {"--to", "TARGET", "null:, file:PATH, stream:NAME, projection:NAME, function:NAME, http(s)://…"},
+          {"--into", "COPY", "a copy of the store, STORE@NAME or NAME"},
+          {"--base", "BASE", "what the copy starts from: a snapshot, empty or live"},
+          {"--order", "O", "key (default), total or none"},
+          {"--on-failure", "F", "hold (default), continue or stop"},
+          {"--pace", "P", "N/s, NMB/s, Nx of the original speed, or max (default)"},
+          {"--shape", "S", "cloudevents (default), eventbridge or payload"},
+          {"--only", "SUBSCRIPTION", "with stream: targets, who shall see the events", true},
+          {"--name", "TEXT", "a name for people"},
+          {"--again", "", "also what this target has had already"}},
+         "Examples:\n  tarn replay plan bank --since 2024-03-01 --where \"type = 'cash_deposit'\" --to "
+         "file:deposits.ndjson\n"
+         "  tarn replay plan --rebuild accounts --base sn-0031 --into accounts@fix\n"
+         "  tarn replay plan bank --all --to null:\n"
+         "  tarn replay plan orders --since 2024-03-01 --to function:mailer\n"
+         "  tarn replay plan orders --all --to stream:hydrate --only billing\n\n"
+         "Exit codes: 0 frozen, 2 usage (no selection was given), 10 nothing is selected, 12 the target "
+         "may not be written, or a function or type is marked replay: never",
+         plan,
+         false,
+         "text"}};
 }
 
 }  // namespace tarn::cli

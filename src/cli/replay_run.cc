@@ -183,7 +183,7 @@ std::vector<Command> run_commands() {
     const Positional run_id{"RUN", "such as rn-20"};
     const std::string codes =
         "\nExit codes: 0 all acknowledged or skipped, 3 some failed, held or unknown, 5 the plan is stale, "
-        "130 stopped at a checkpoint";
+        "12 something is marked replay: ask and was not allowed, 130 stopped at a checkpoint";
     return {
         {"replay run",
          "execute exactly what a plan froze",

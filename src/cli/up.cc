@@ -128,9 +128,9 @@ Result<int> up(Context& context) {
 
 Result<int> keep(Context& context) {
     const auto program = context.arguments.all("PROGRAM");
-    if (program.empty()) return fail(Code::bad_usage, "__keep MEMORY -- PROGRAM…");
+    if (program.empty()) return fail(Code::bad_usage, "__keep MEMORY GROUP -- PROGRAM…");
     return os::run_keeper(std::strtoull(context.arguments.get_or("MEMORY", "0").c_str(), nullptr, 10),
-                          program);
+                          context.arguments.get_or("GROUP", "-"), program);
 }
 
 Result<int> query_worker(Context&) { return query::query_worker_main(); }
@@ -153,7 +153,7 @@ std::vector<Command> up_commands() {
          up},
         {"__keep",
          "internal: looks after a function's processes",
-         {{"MEMORY", ""}, {"PROGRAM", "", true, true}},
+         {{"MEMORY", ""}, {"GROUP", ""}, {"PROGRAM", "", true, true}},
          {},
          "",
          keep,

@@ -159,6 +159,12 @@ std::string DuckEngine::known_tables() const {
 Failure DuckEngine::query_failure(const char* message, duckdb_error_type type) {
     if (auto failure = scan_failure_->take()) return fail(std::move(*failure));
     std::string text = message != nullptr ? message : "the engine gave no reason";
+    // Nobody interrupts a query here. When one of its threads fails the engine stops the others, and
+    // sometimes tells what one of those says.
+    if (type == DUCKDB_ERROR_INTERRUPT)
+        text =
+            "the query failed in one of the engine's threads, which kept the reason to itself; asked again "
+            "it may say it";
     const bool unknown_table = text.starts_with("Catalog Error: Table");
     return engine_failure(std::move(text), type, unknown_table ? known_tables() : "");
 }

@@ -137,9 +137,15 @@ private:
         return enveloped(std::move(envelope));
     }
 
+    Status add_extensions(Envelope& envelope) const {
+        for (const auto& [name, value] : in_.extensions) TARN_TRY(set_extension(envelope, name, value));
+        return {};
+    }
+
     // The event brought its attributes along; only the key may come from the mapping.
     Result<Derived> enveloped(Result<Envelope> read) {
         TARN_ASSIGN(Envelope envelope, std::move(read));
+        TARN_TRY(add_extensions(envelope));
         envelope.attributes.duplicate_keys = facts_.duplicate_keys;
         MappingInput input{.payload = in_.payload, .data = envelope.data, .pattern = pattern_};
         const auto groups = match_name();
@@ -175,7 +181,9 @@ private:
             TARN_ASSIGN(key, mapped_text(mapping.key, "key", input));
         }
 
-        Attributes attributes;
+        Envelope envelope;
+        TARN_TRY(add_extensions(envelope));
+        Attributes& attributes = envelope.attributes;
         attributes.format = format;
         attributes.duplicate_keys = facts_.duplicate_keys;
         const bool no_mapping =

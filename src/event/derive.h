@@ -19,6 +19,8 @@ struct Incoming {
     std::string_view payload;
     // HTTP binary mode: (name without "ce-", value already percent-decoded). Empty otherwise.
     std::vector<std::pair<std::string, std::string>> binary_attributes;
+    // Extension attributes to keep beside those that the event brings itself, which they replace.
+    std::vector<std::pair<std::string, std::string>> extensions;
     std::string content_type;  // of the payload, when known
     bool structured = false;   // must be a CloudEvent in JSON (application/cloudevents+json, …-batch+json)
     bool opaque = false;       // one opaque payload, whatever it looks like

@@ -228,6 +228,28 @@ TEST(Derive, CloudEventAttributesAreCopied) {
     EXPECT_EQ(data_json(read.event, read.meta), R"({"k":"v"})");
 }
 
+TEST(Derive, ExtensionsStandBesideWhatAnyFormBrings) {
+    constexpr std::string_view eventbridge =
+        R"({"detail-type":"x","source":"s","detail":{"a":1},"id":"9","account":"1","time":"2024-01-01T00:00:00Z","region":"r","resources":[]})";
+    constexpr std::string_view replayed_before =
+        R"({"specversion":"1.0","id":"1","source":"/a","type":"t","tarnrun":"old","tarnattempt":3})";
+    for (const char* settings : {"{}", R"({"format":"json"})"})
+        for (const std::string_view payload :
+             {cloudevent, eventbridge, replayed_before, std::string_view("{}")}) {
+            const auto deriver = deriver_for(settings);
+            Incoming incoming = payload_of(payload);
+            incoming.extensions = {{"tarnrun", "new"}, {"tarnattempt", "1"}};
+            const auto derived = deriver->derive(incoming);
+            ASSERT_TRUE(derived) << derived.error().text();
+            EXPECT_TRUE(derived->from_replay);
+            EXPECT_NE(derived->meta.find(R"("tarnrun":"new","tarnattempt":1)"), std::string::npos)
+                << derived->meta;
+            const auto plain = deriver->derive(payload_of(payload));
+            EXPECT_EQ(derived->format, plain->format);
+            EXPECT_EQ(derived->key, plain->key);
+        }
+}
+
 TEST(Derive, KeyPrecedence) {
     const auto deriver = deriver_for(R"({"event":{"key":{"path":"k"}}})");
     const auto key = [&](std::string_view payload, std::optional<std::string> requested = {}) {

@@ -241,6 +241,10 @@ Status take_header(Envelope& envelope, std::string_view name, std::string_view v
 
 }  // namespace
 
+Status set_extension(Envelope& envelope, const std::string& name, const std::string& value) {
+    return take_header(envelope, name, value);
+}
+
 Result<Envelope> read_binary_cloudevent(const std::vector<std::pair<std::string, std::string>>& headers) {
     Envelope envelope;
     envelope.attributes.binary = true;

@@ -42,6 +42,8 @@ struct Envelope {
 
 // CloudEvents 1.0.2 in JSON. bad_cloudevent with the place.
 Result<Envelope> read_cloudevent(const TopLevel& top);
+// One more attribute beside those that it has, which it replaces.
+Status set_extension(Envelope& envelope, const std::string& name, const std::string& value);
 // CloudEvents in HTTP binary mode: attributes by name without "ce-". The payload is not looked at.
 Result<Envelope> read_binary_cloudevent(const std::vector<std::pair<std::string, std::string>>& attributes);
 // bad_eventbridge with the place.

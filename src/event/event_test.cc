@@ -58,11 +58,13 @@ TEST(StreamSettings, ReadsTheBankOfTheContract) {
 TEST(StreamSettings, DefaultsAndEveryField) {
     EXPECT_EQ(StreamSettings::from_json(codec::Json())->partitions, 1u);
     const auto settings = StreamSettings::from_json(json_of(
-        R"({"format":"bytes","event":{"source":{"value":7},"time":[{"path":"a","unit":"ns"},{"path":"b"}]},"roll":{"age":"1500us","size":4096},"max_event_bytes":"2MiB"})"));
+        R"({"format":"bytes","event":{"source":{"value":7},"time":[{"path":"a","unit":"ns"},{"path":"b"}]},"roll":{"age":"1500us","size":4096},"max_event_bytes":"2MiB","replay":{"mail_sent":"never","paid":"ask"}})"));
     ASSERT_TRUE(settings) << settings.error().text();
     EXPECT_EQ(settings->format, Format::bytes);
     EXPECT_EQ(settings->max_event_bytes, 2u << 20);
     EXPECT_EQ(settings->mapping.source.front().what, "7");
+    EXPECT_EQ(settings->replay.at("mail_sent"), ReplayMark::never);
+    EXPECT_EQ(settings->replay.at("paid"), ReplayMark::ask);
     const auto again = StreamSettings::from_json(settings->to_json());
     ASSERT_TRUE(again);
     EXPECT_EQ(again->to_json(), settings->to_json());
@@ -87,6 +89,8 @@ TEST(StreamSettings, MistakesAreNamed) {
         {R"({"partitions":"4"})", "partitions must be a number from 1 to 1024"},
         {R"({"format":"xml"})",
          R"(format "xml" is unknown: expected auto, cloudevents, eventbridge, json or bytes)"},
+        {R"({"replay":"never"})", "replay must be an object: event type to safe, ask or never"},
+        {R"({"replay":{"paid":"maybe"}})", "replay.paid: expected safe, ask or never"},
         {R"({"roll":{"size":0}})", "roll.size must be a size above 0 such as 128MiB"},
         {R"([])", "a stream must be an object"},
     };

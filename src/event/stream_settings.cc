@@ -144,6 +144,18 @@ Result<std::optional<Format>> format_of(const Json& json) {
                            name));
 }
 
+// {"mail_sent": "never", …}
+Result<std::map<std::string, ReplayMark>> marks_of(const Json& json) {
+    if (!json.is_object()) return bad("replay must be an object: event type to safe, ask or never");
+    std::map<std::string, ReplayMark> marks;
+    for (const auto& [type, mark] : json.members()) {
+        const auto parsed = parse_replay_mark(mark.as_string());
+        if (!parsed) return bad(fmt::format("replay.{}: expected safe, ask or never", type));
+        marks[type] = *parsed;
+    }
+    return marks;
+}
+
 Json rules_to_json(const Rules& rules) {
     Json list = Json::array();
     for (const Rule& rule : rules) {
@@ -172,17 +184,11 @@ Json mapping_to_json(const Mapping& mapping) {
     return json;
 }
 
-// The same duration with the largest unit that divides it.
-std::string duration_text(std::int64_t us) {
-    if (us % 1'000'000 == 0) return fmt::format("{}s", us / 1'000'000);
-    return us % 1'000 == 0 ? fmt::format("{}ms", us / 1'000) : fmt::format("{}us", us);
-}
-
 }  // namespace
 
 Result<StreamSettings> StreamSettings::from_json(const Json& json) {
-    constexpr std::array<std::string_view, 6> known = {"partitions", "format", "name_pattern",
-                                                       "event",      "roll",   "max_event_bytes"};
+    constexpr std::array<std::string_view, 7> known = {
+        "partitions", "format", "name_pattern", "event", "roll", "max_event_bytes", "replay"};
     StreamSettings settings;
     if (json.is_null()) return settings;  // "bank:" with nothing below it
     TARN_TRY(check_keys(json, "a stream", known));
@@ -207,6 +213,9 @@ Result<StreamSettings> StreamSettings::from_json(const Json& json) {
     if (json.has("max_event_bytes")) {
         TARN_ASSIGN(settings.max_event_bytes, size_of(json["max_event_bytes"], "max_event_bytes"));
     }
+    if (json.has("replay")) {
+        TARN_ASSIGN(settings.replay, marks_of(json["replay"]));
+    }
     return settings;
 }
 
@@ -216,8 +225,13 @@ Json StreamSettings::to_json() const {
     json.set("format", format ? format_name(*format) : "auto");
     if (!name_pattern.empty()) json.set("name_pattern", name_pattern);
     if (Json event = mapping_to_json(mapping); event.size() > 0) json.set("event", std::move(event));
-    json.set("roll", Json::object({{"age", duration_text(roll.age_us)}, {"size", roll.size_bytes}}));
+    json.set("roll", Json::object({{"age", duration_setting(roll.age_us)}, {"size", roll.size_bytes}}));
     json.set("max_event_bytes", max_event_bytes);
+    if (!replay.empty()) {
+        Json marks = Json::object();
+        for (const auto& [type, mark] : replay) marks.set(type, replay_mark_name(mark));
+        json.set("replay", std::move(marks));
+    }
     return json;
 }
 

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "codec/json.h"
 #include "event/event.h"
+#include "event/replay_mark.h"
 
 namespace tarn::event {
 
@@ -39,6 +41,7 @@ struct StreamSettings {
     Mapping mapping;
     RollSettings roll;
     std::size_t max_event_bytes = 1 << 20;
+    std::map<std::string, ReplayMark> replay;  // by event type; what is not named is not marked
 
     // Unknown keys and wrong types are bad_config errors naming the key and the nearest known one.
     static Result<StreamSettings> from_json(const codec::Json& json);

@@ -1,6 +1,7 @@
 // Tarn's Node runtime: calls handler(event, context) for every invocation of the Lambda Runtime API.
 // Node 18 or newer, nothing to install. Started as: node --input-type=module -e THIS module.handler, in the
 // function's folder.
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
@@ -9,18 +10,28 @@ import { pathToFileURL } from 'node:url';
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
 const agent = new Agent({ keepAlive: true, maxSockets: 1, noDelay: true });
 
-function call(method, path, body, headers = {}) {
+function next() {
   return new Promise((resolve, reject) => {
-    const options = { host, port, method, path: '/2018-06-01/runtime/' + path, agent, headers };
-    if (body !== undefined) {
-      headers['Content-Type'] = 'application/json';
-      headers['Content-Length'] = Buffer.byteLength(body);
-    }
-    const sent = request(options, (response) => {
-      const parts = [];
-      response.on('data', (part) => parts.push(part));
-      response.on('end', () => resolve({ headers: response.headers, body: Buffer.concat(parts) }));
+    const sent = request({ host, port, path: '/2018-06-01/runtime/invocation/next', agent }, (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (part) => { body += part; });
+      response.on('end', () => resolve({ headers: response.headers, body }));
       response.on('error', reject);
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+function post(path, body, headers = {}) {
+  return new Promise((resolve, reject) => {
+    headers['Content-Type'] = 'application/json';
+    headers['Content-Length'] = Buffer.byteLength(body);
+    const sent = request({ host, port, method: 'POST', path: '/2018-06-01/runtime/' + path, agent, headers }, (response) => {
+      response.on('end', resolve);
+      response.on('error', reject);
+      response.resume();
     });
     sent.on('error', reject);
     sent.end(body);
@@ -48,7 +59,13 @@ function errorDocument(error, requestId = '') {
 function postError(path, error, requestId) {
   const document = errorDocument(error, requestId);
   const kind = document.errorType.replace(/[^\x21-\x7e]/g, '_') || 'Error';
-  return call('POST', path, JSON.stringify(document), { 'Lambda-Runtime-Function-Error-Type': kind });
+  return post(path, JSON.stringify(document), { 'Lambda-Runtime-Function-Error-Type': kind });
+}
+
+// Where the syntax is wrong: Node tells it on its standard error only.
+function placeOf(file) {
+  const place = /^(?:file:\/\/)?(.*:\d+)$/m.exec(spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' }).stderr);
+  return place ? ` (${place[1]})` : ` (${file}, or what it imports)`;
 }
 
 async function load(name) {
@@ -61,9 +78,8 @@ async function load(name) {
   try {
     module = await import(pathToFileURL(file));
   } catch (error) {
-    if (error instanceof SyntaxError) {
-      throw new RuntimeFault('Runtime.UserCodeSyntaxError', `${(error.stack || '').split('\n')[0]}: ${error.message}`);
-    }
+    if (error instanceof SyntaxError) throw new RuntimeFault('Runtime.UserCodeSyntaxError', `${error.message}${placeOf(file)}`);
+    if (/MODULE_NOT_FOUND$/.test(error?.code)) throw new RuntimeFault('Runtime.ImportModuleError', error.message);
     throw error;
   }
   const wanted = name.slice(dot + 1);
@@ -74,17 +90,22 @@ async function load(name) {
   return handler;
 }
 
+// Read once: each look at process.env costs a microsecond.
+const fixed = {
+  functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+  functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+  memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+  logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+  logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+};
+
 function contextOf(headers) {
   const deadline = Number(headers['lambda-runtime-deadline-ms']);
   const client = headers['lambda-runtime-client-context'];
   return {
     awsRequestId: headers['lambda-runtime-aws-request-id'],
     invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
-    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
-    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
-    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
-    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    ...fixed,
     clientContext: client ? JSON.parse(client) : undefined,
     callbackWaitsForEmptyEventLoop: true,
     getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
@@ -133,7 +154,7 @@ try {
 for (;;) {
   let invocation;
   try {
-    invocation = await call('GET', 'invocation/next');
+    invocation = await next();
   } catch {
     process.exit(1); // the host has gone
   }
@@ -141,7 +162,7 @@ for (;;) {
   current = context.awsRequestId;
   try {
     const result = await answer(handler, invocation.body, context);
-    await call('POST', `invocation/${current}/response`, result);
+    await post(`invocation/${current}/response`, result);
   } catch (error) {
     console.error(error);
     await postError(`invocation/${current}/error`, error, current);

@@ -84,14 +84,16 @@ def load(name):
     try:
         module = importlib.import_module(module_name.replace('/', '.'))
     except ModuleNotFoundError as error:
-        raise RuntimeFault('Runtime.ImportModuleError', f"Unable to import module '{module_name}': {error}") from error
+        place = f' in {os.getcwd()}' if error.name == module_name.replace('/', '.') else ''
+        raise RuntimeFault('Runtime.ImportModuleError', f"Unable to import module '{module_name}': {error}{place}") from error
     except SyntaxError as error:
         place = f'{os.path.basename(error.filename or "?")}:{error.lineno}:{error.offset}'
         raise RuntimeFault('Runtime.UserCodeSyntaxError', f"Syntax error in module '{module_name}': {error.msg} ({place})") from error
-    try:
-        return getattr(module, function_name)
-    except AttributeError:
-        raise RuntimeFault('Runtime.HandlerNotFound', f"Handler '{function_name}' missing on module '{module_name}'") from None
+    handler = getattr(module, function_name, None)
+    if not callable(handler):
+        problem = 'missing on' if handler is None else 'is not a function in'
+        raise RuntimeFault('Runtime.HandlerNotFound', f"Handler '{function_name}' {problem} module '{module_name}'")
+    return handler
 
 
 def answer(handler, body, context):

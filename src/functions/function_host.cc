@@ -8,9 +8,12 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
+#include "functions/environment.h"
 #include "functions/instance.h"
+#include "functions/output_lines.h"
 
 namespace tarn::functions {
 namespace {
@@ -18,10 +21,14 @@ namespace {
 constexpr std::int64_t idle_end_us = 60'000'000;
 constexpr std::int64_t first_backoff_us = 100'000;
 constexpr std::int64_t longest_backoff_us = 30'000'000;
-constexpr std::size_t kept_lines = 1000;
-constexpr std::size_t longest_line = 8192;
 constexpr std::size_t kept_tail = 4096;
+// A pipe holds 64 KiB: one that prints without end gets rid of about 6 MB/s and costs no more than that.
+constexpr std::size_t much_output = 32u << 10;
+constexpr std::int64_t output_pause_us = 10'000;
 constexpr std::size_t max_body_bytes = 64u << 20;  // beyond, the listener itself refuses and closes
+// A client keeps its connection while the handler works, however long that takes.
+constexpr std::int64_t idle_connection_us = 24 * 3'600'000'000;
+constexpr std::size_t max_connections = 64;  // what a function can take of our descriptors
 
 struct Function {
     FunctionSpec spec;
@@ -34,7 +41,7 @@ struct Function {
     std::string last_error;
     std::uint64_t next_instance = 1;
     std::uint64_t invocations = 0, errors = 0, timeouts = 0, crashes = 0;
-    std::deque<LogLine> lines;
+    OutputLines lines;
 
     std::size_t alive() const {
         return static_cast<std::size_t>(
@@ -44,6 +51,10 @@ struct Function {
         return static_cast<std::size_t>(
             std::ranges::count_if(instances, [](const auto& each) { return each->running.has_value(); }));
     }
+    // How many instances there should be.
+    std::size_t wanted() const {
+        return std::clamp(busy() + queue.size(), spec.min_instances, spec.max_instances);
+    }
     bool has_ready() const {
         return std::ranges::any_of(instances, [](const auto& each) { return each->ready && !each->ending; });
     }
@@ -52,43 +63,20 @@ struct Function {
     }
 };
 
-std::string inherited(const char* name, const char* otherwise) {
-    const char* const value = std::getenv(name);
-    return fmt::format("{}={}", name, value != nullptr ? value : otherwise);
-}
-
-// As Lambda sets it; what the declaration names comes last and wins.
-std::vector<std::string> environment_of(const FunctionSpec& spec, const std::string& version,
-                                        const std::string& instance, std::uint16_t port) {
-    std::vector<std::string> list = {
-        inherited("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        inherited("HOME", "/tmp"),
-        "LANG=C.UTF-8",
-        "TZ=UTC",
-        fmt::format("AWS_LAMBDA_RUNTIME_API=127.0.0.1:{}", port),
-        fmt::format("AWS_LAMBDA_FUNCTION_NAME={}", spec.name),
-        fmt::format("AWS_LAMBDA_FUNCTION_VERSION={}", version),
-        fmt::format("AWS_LAMBDA_FUNCTION_MEMORY_SIZE={}", spec.memory_bytes >> 20),
-        fmt::format("AWS_LAMBDA_LOG_GROUP_NAME=/tarn/{}", spec.name),
-        fmt::format("AWS_LAMBDA_LOG_STREAM_NAME={}", instance),
-        "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
-        "AWS_REGION=us-east-1",
-        "AWS_DEFAULT_REGION=us-east-1",
-        fmt::format("LAMBDA_TASK_ROOT={}", spec.directory),
-        fmt::format("LAMBDA_RUNTIME_DIR={}", spec.directory),
-        fmt::format("_HANDLER={}", spec.handler),
-        fmt::format("TARN_FUNCTION_INSTANCE={}", instance),
-    };
-    for (const auto& [name, value] : spec.environment) list.push_back(fmt::format("{}={}", name, value));
-    return list;
-}
-
 InvocationResult ended(InvocationEnd end, std::string type, std::string message) {
     InvocationResult result;
     result.end = end;
     result.error_type = std::move(type);
     result.error_message = std::move(message);
     return result;
+}
+
+InvocationResult too_large(std::size_t bytes) {
+    return ended(
+        InvocationEnd::refused, "Function.ResponseSizeTooLarge",
+        fmt::format("it answered {} bytes; an answer has {} at most: store large results and answer with "
+                    "where they are",
+                    bytes, max_answer_bytes));
 }
 
 class Host final : public FunctionHost {
@@ -124,6 +112,37 @@ public:
         return {};
     }
 
+    void recall(std::string_view name) override {
+        Callbacks callbacks;
+        {
+            const std::lock_guard lock(mutex_);
+            const auto found = functions_.find(name);
+            if (found == functions_.end()) return;
+            fail_queue(*found->second,
+                       ended(InvocationEnd::recalled, "Tarn.Recalled", "it was taken back while it waited"),
+                       callbacks);
+        }
+        run(callbacks);
+    }
+
+    std::shared_ptr<void> suspend(std::string_view name) override {
+        std::unique_lock lock(mutex_);
+        const auto held = suspended_.emplace(name);
+        const auto is_gone = [&] {
+            const auto found = functions_.find(name);
+            return found == functions_.end() || found->second->instances.empty();
+        };
+        if (const auto found = functions_.find(name); found != functions_.end())
+            for (auto& instance : found->second->instances) instance->ending = true;
+        watch_->wake();
+        gone_.wait(lock, is_gone);
+        return {this, [this, held](void*) {
+                    const std::lock_guard release(mutex_);
+                    suspended_.erase(held);
+                    watch_->wake();
+                }};
+    }
+
     void remove(std::string_view name) override {
         {
             const std::lock_guard lock(mutex_);
@@ -145,9 +164,9 @@ public:
             Function& function = *found->second;
             function.queue.push_back({std::move(invocation), std::move(done)});
             serve(function);
-            wake = !function.queue.empty();
+            wake = function.alive() < function.wanted();
         }
-        if (wake) watch_->wake();  // perhaps another instance is wanted
+        if (wake) watch_->wake();
         return {};
     }
 
@@ -166,13 +185,11 @@ public:
         return status_of(*found->second);
     }
 
-    std::vector<LogLine> logs(std::string_view name, std::size_t limit) override {
+    std::vector<LogLine> logs(std::string_view name, const LogSelection& selection) override {
         const std::lock_guard lock(mutex_);
         const auto found = functions_.find(name);
         if (found == functions_.end()) return {};
-        const auto& lines = found->second->lines;
-        const std::size_t count = std::min(limit, lines.size());
-        return {lines.end() - static_cast<std::ptrdiff_t>(count), lines.end()};
+        return found->second->lines.newest(selection);
     }
 
 private:
@@ -227,11 +244,12 @@ private:
 
     void finish(Function& function, Instance& instance, InvocationResult result, Callbacks& callbacks) {
         take_output(function, instance);
+        end_line(function, instance);
         RunningInvocation running = std::move(*instance.running);
         instance.running.reset();
         instance.idle_since_us = parts_.clock.monotonic_us();
         result.request_id = running.request_id;
-        result.version = function.version;
+        result.version = instance.version;
         result.log_tail = std::move(running.log_tail);
         result.duration_us = instance.idle_since_us - running.started_us;
         if (result.end == InvocationEnd::returned) function.failures = 0;
@@ -251,29 +269,38 @@ private:
     void on_call(Function& function, Instance& instance, const RuntimeCall& call, net::Request request,
                  net::Handler::Respond respond) {
         Callbacks callbacks;
-        {
+        using Kind = RuntimeCall::Kind;
+        if (call.kind == Kind::response || call.kind == Kind::error) {
+            // Read before the lock is taken: it may be megabytes.
+            const std::size_t size = request.body.size();
+            InvocationResult result =
+                size > max_answer_bytes ? too_large(size) : read_answer(call, std::move(request));
+            result.request_id = call.request_id;
             const std::lock_guard lock(mutex_);
-            switch (call.kind) {
-                case RuntimeCall::Kind::next:
-                    on_next(function, instance, std::move(respond));
-                    break;
-                case RuntimeCall::Kind::response:
-                case RuntimeCall::Kind::error:
-                    on_answer(function, instance, call, std::move(request), respond, callbacks);
-                    break;
-                case RuntimeCall::Kind::init_error:
-                    instance.init_error = read_init_error(std::move(request));
-                    respond(accepted());
-                    break;
-                case RuntimeCall::Kind::unknown:
-                    respond(refused(404, "NotFound", "not a call of the Runtime API"));
-                    break;
+            on_answer(function, instance, std::move(result), respond, callbacks);
+        } else {
+            const std::lock_guard lock(mutex_);
+            if (call.kind == Kind::next) {
+                on_next(function, instance, std::move(respond), callbacks);
+            } else if (call.kind == Kind::init_error) {
+                instance.init_error = read_init_error(std::move(request));
+                respond(accepted());
+            } else {
+                respond(refused(404, "NotFound", "not a call of the Runtime API"));
             }
         }
         run(callbacks);
     }
 
-    void on_next(Function& function, Instance& instance, net::Handler::Respond respond) {
+    void on_next(Function& function, Instance& instance, net::Handler::Respond respond,
+                 Callbacks& callbacks) {
+        // One invocation at a time: who asks for the next one has given up the one under way. Some clients
+        // do that when their answer was refused.
+        if (instance.running)
+            finish(function, instance,
+                   ended(InvocationEnd::failed, "Runtime.NoAnswer",
+                         "it asked for the next invocation without answering this one"),
+                   callbacks);
         if (instance.ending) return watch_->wake();  // it will be ended; a poll has no time-out
         instance.poll = std::move(respond);
         if (!instance.ready) {
@@ -284,21 +311,14 @@ private:
         serve(function);
     }
 
-    void on_answer(Function& function, Instance& instance, const RuntimeCall& call, net::Request request,
+    void on_answer(Function& function, Instance& instance, InvocationResult result,
                    const net::Handler::Respond& respond, Callbacks& callbacks) {
-        if (!instance.running || instance.running->request_id != call.request_id)
+        if (!instance.running || instance.running->request_id != result.request_id)
             return respond(refused(400, "InvalidRequestID", "no such invocation, or it is over"));
-        if (request.body.size() > max_answer_bytes) {
-            respond(refused(413, "RequestEntityTooLarge", "an answer has 6 MiB at most"));
-            finish(function, instance,
-                   ended(InvocationEnd::refused, "Function.ResponseSizeTooLarge",
-                         fmt::format("it answered {} bytes; an answer has {} at most", request.body.size(),
-                                     max_answer_bytes)),
-                   callbacks);
-            return;
-        }
-        respond(accepted());
-        finish(function, instance, read_answer(call, std::move(request)), callbacks);
+        respond(result.end == InvocationEnd::refused
+                    ? refused(413, "RequestEntityTooLarge", "an answer has 6 MiB at most")
+                    : accepted());
+        finish(function, instance, std::move(result), callbacks);
         if (instance.ending) watch_->wake();
     }
 
@@ -342,10 +362,12 @@ private:
             for (auto& instance : function.instances) look_after(function, *instance, now, until, callbacks);
             for (auto& instance : function.instances)
                 if (instance->child == nullptr) buried.push_back(std::move(instance));
-            std::erase(function.instances, nullptr);
-            if (!function.removed) start_wanted(function, now, until, callbacks);
+            if (std::erase(function.instances, nullptr) > 0) gone_.notify_all();
+            if (!function.removed && !suspended_.contains(at->first))
+                start_wanted(function, now, until, callbacks);
             for (const auto& instance : function.instances)
-                for (const int descriptor : instance->child->descriptors()) descriptors.push_back(descriptor);
+                for (const int descriptor : instance->child->descriptors(now >= instance->next_output_us))
+                    descriptors.push_back(descriptor);
             if (function.removed && function.instances.empty())
                 at = functions_.erase(at);
             else
@@ -357,7 +379,8 @@ private:
 
     void look_after(Function& function, Instance& instance, std::int64_t now, std::int64_t& until,
                     Callbacks& callbacks) {
-        take_output(function, instance);
+        if (now >= instance.next_output_us) take_output(function, instance);
+        if (now < instance.next_output_us) until = std::min(until, instance.next_output_us);
         check_deadlines(function, instance, now, until, callbacks);
         if (function.removed && !instance.ending) {
             instance.ending = true;
@@ -407,8 +430,10 @@ private:
     void bury(Function& function, Instance& instance, const os::ChildEnd& end, std::int64_t now,
               Callbacks& callbacks) {
         take_output(function, instance);
-        add_line(function, instance, std::move(instance.partial_line));
-        const bool unwanted = instance.ending && !instance.init_error;
+        end_line(function, instance);
+        // Of one that was replaced nobody wants to know why it did not start.
+        const bool unwanted =
+            instance.version != function.version || (instance.ending && !instance.init_error);
         if (instance.running) {
             finish(function, instance, end_of_running(instance, end), callbacks);
             if (!unwanted) back_off(function, now);
@@ -420,18 +445,21 @@ private:
         instance.child.reset();
     }
 
+    static std::string error_type_of(const os::ChildEnd& end) {
+        const bool memory = end.kind == os::ChildEnd::Kind::out_of_memory;
+        return memory ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+    }
+
     static InvocationResult end_of_running(const Instance& instance, const os::ChildEnd& end) {
         if (instance.end_as == InvocationEnd::stopped)
             return ended(InvocationEnd::stopped, "Tarn.Stopped", "the function was stopped");
-        if (end.kind == os::ChildEnd::Kind::out_of_memory)
-            return ended(InvocationEnd::crashed, "Runtime.OutOfMemory", end.text());
-        return ended(InvocationEnd::crashed, "Runtime.ExitError",
+        return ended(InvocationEnd::crashed, error_type_of(end),
                      fmt::format("the process ended without an answer: {}", end.text()));
     }
 
     static InvocationResult end_of_start(const Instance& instance, const os::ChildEnd& end) {
         if (instance.init_error) return *instance.init_error;
-        return ended(InvocationEnd::init_failed, "Runtime.ExitError",
+        return ended(InvocationEnd::init_failed, error_type_of(end),
                      fmt::format("the process ended before it asked for an invocation: {}", end.text()));
     }
 
@@ -439,9 +467,7 @@ private:
         back_off(function, now);
         function.last_error = fmt::format("{}: {}", result.error_type, result.error_message);
         result.version = function.version;
-        for (auto line = function.lines.rbegin();
-             line != function.lines.rend() && result.log_tail.size() < kept_tail; ++line)
-            result.log_tail = line->text + "\n" + result.log_tail;
+        result.log_tail = function.lines.tail(kept_tail);
         if (!function.has_ready()) fail_queue(function, result, callbacks);
     }
 
@@ -454,9 +480,7 @@ private:
     }
 
     void start_wanted(Function& function, std::int64_t now, std::int64_t& until, Callbacks& callbacks) {
-        const std::size_t wanted = std::clamp(function.busy() + function.queue.size(),
-                                              function.spec.min_instances, function.spec.max_instances);
-        while (function.alive() < wanted) {
+        while (function.alive() < function.wanted()) {
             if (now < function.next_start_us) {
                 until = std::min(until, function.next_start_us);
                 return;
@@ -479,9 +503,13 @@ private:
                               net::Handler::Respond respond) {
                 on_call(function, at, call, std::move(request), std::move(respond));
             });
+        instance->version = function.version;
         instance->started_us = now;
-        net::ServerOptions options{
-            .port = 0, .max_body_bytes = max_body_bytes, .max_header_bytes = 256u << 10};
+        const net::ServerOptions options{.port = 0,
+                                         .max_body_bytes = max_body_bytes,
+                                         .max_header_bytes = 256u << 10,
+                                         .max_connections = max_connections,
+                                         .idle_timeout_us = idle_connection_us};
         TARN_ASSIGN(instance->server, net::HttpServer::start(options, *instance));
         TARN_ASSIGN(instance->child,
                     os::Child::start({.keeper = parts_.program,
@@ -500,37 +528,36 @@ private:
         if (instance.child == nullptr) return;
         const std::string bytes = instance.child->read_output();
         if (bytes.empty()) return;
+        if (bytes.size() >= much_output)
+            instance.next_output_us = parts_.clock.monotonic_us() + output_pause_us;
         if (instance.running) {
             std::string& tail = instance.running->log_tail;
             tail += bytes;
             if (tail.size() > kept_tail) tail.erase(0, tail.size() - kept_tail);
         }
-        std::string_view rest = bytes;
-        for (std::size_t end; (end = rest.find('\n')) != std::string_view::npos;
-             rest.remove_prefix(end + 1)) {
-            append_bounded(instance.partial_line, rest.substr(0, end));
-            add_line(function, instance, std::move(instance.partial_line));
-            instance.partial_line.clear();
-        }
-        append_bounded(instance.partial_line, rest);
+        instance.line.add(bytes, [&](std::string text) { add_line(function, instance, std::move(text)); });
     }
 
-    static void append_bounded(std::string& line, std::string_view bytes) {
-        line += bytes.substr(0, longest_line - std::min(longest_line, line.size()));
+    void end_line(Function& function, Instance& instance) {
+        instance.line.end([&](std::string text) { add_line(function, instance, std::move(text)); });
     }
 
     void add_line(Function& function, const Instance& instance, std::string text) {
-        if (text.empty()) return;
-        function.lines.push_back({parts_.clock.now(), function.spec.name, instance.name,
-                                  instance.running ? instance.running->request_id : "", std::move(text)});
-        if (function.lines.size() > kept_lines) function.lines.pop_front();
-        if (parts_.on_line) parts_.on_line(function.lines.back());
+        const LogLine& line =
+            function.lines.add({.at = parts_.clock.now(),
+                                .function = function.spec.name,
+                                .instance = instance.name,
+                                .request_id = instance.running ? instance.running->request_id : "",
+                                .text = std::move(text)});
+        if (parts_.on_line) parts_.on_line(line);
     }
 
     const Parts parts_;
     const std::unique_ptr<os::ChildWatch> watch_;
     std::mutex mutex_;
     std::map<std::string, std::unique_ptr<Function>, std::less<>> functions_;
+    std::multiset<std::string, std::less<>> suspended_;
+    std::condition_variable gone_;  // an instance
     bool stopping_ = false;
     std::int64_t sleeping_until_us_ = 0;
     std::thread thread_;

@@ -17,18 +17,11 @@
 #include "codec/json.h"
 #include "functions/function_spec.h"
 #include "functions/invocation.h"
+#include "functions/output_lines.h"
 #include "os/clock.h"
 #include "os/rng.h"
 
 namespace tarn::functions {
-
-// One line that an instance printed; long ones are cut.
-struct LogLine {
-    Time at;
-    std::string function, instance;
-    std::string request_id;  // of the invocation under way, "" between two
-    std::string text;
-};
 
 struct FunctionStatus {
     FunctionSpec spec;
@@ -55,6 +48,11 @@ public:
     // Declares or replaces; `version` is code_version(). Of a replaced function, invocations under way end
     // as they may, and those that wait go to the new one. Starts the minimum of instances.
     virtual Status declare(const FunctionSpec& spec, const std::string& version) = 0;
+    // Invocations that wait come back as `recalled`, before it returns; those under way go on.
+    virtual void recall(std::string_view name) = 0;
+    // Ends its instances, each after the invocation that it works on, and waits until they are gone: nothing
+    // of it has a file open. None is started while the handle lives; invocations wait.
+    virtual std::shared_ptr<void> suspend(std::string_view name) = 0;
     // Waiting and running invocations end as `stopped`. Unknown names are ignored.
     virtual void remove(std::string_view name) = 0;
 
@@ -66,8 +64,8 @@ public:
 
     virtual std::vector<FunctionStatus> list() = 0;  // by name
     virtual std::optional<FunctionStatus> find(std::string_view name) = 0;
-    // The newest lines of a function, oldest first; the host keeps the last 1,000.
-    virtual std::vector<LogLine> logs(std::string_view name, std::size_t limit) = 0;
+    // What a function printed, oldest first; the host keeps the last 1,000 lines.
+    virtual std::vector<LogLine> logs(std::string_view name, const LogSelection& selection) = 0;
 };
 
 }  // namespace tarn::functions

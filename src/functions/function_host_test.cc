@@ -10,60 +10,15 @@
 #include <filesystem>
 #include <fstream>
 #include <latch>
+#include <thread>
 
+#include "functions/function_host_fixture.h"
 #include "os/keeper.h"
-#include "os/process.h"
-#include "os/real_file_system.h"
 
 namespace tarn::functions {
 namespace {
 
 using testing::HasSubstr;
-
-bool have(const char* program) {
-    return std::system(fmt::format("command -v {} >/dev/null 2>&1", program).c_str()) == 0;
-}
-
-class FunctionHostTest : public testing::Test {
-protected:
-    FunctionHostTest() {
-        directory_ = std::filesystem::temp_directory_path() /
-                     fmt::format("tarn-functions-{}-{}", ::getpid(),
-                                 testing::UnitTest::GetInstance()->current_test_info()->name());
-        std::filesystem::create_directories(directory_);
-        host_ = *FunctionHost::start({*clock_, *rng_, os::self_path(), {}});
-    }
-    ~FunctionHostTest() override {
-        host_.reset();
-        std::filesystem::remove_all(directory_);
-    }
-
-    void write(const std::string& name, const std::string& text) { std::ofstream(directory_ / name) << text; }
-    FunctionSpec python(const std::string& code) {
-        write("app.py", code);
-        return {.name = "f", .runtime = "python", .directory = directory_.string(), .handler = "app.handler"};
-    }
-    void declare(const FunctionSpec& spec) {
-        const auto version = code_version(spec, *fs_);
-        ASSERT_TRUE(version) << version.error().text();
-        ASSERT_TRUE(host_->declare(spec, *version));
-    }
-    InvocationResult call(const std::string& payload, const std::string& context = "") {
-        auto result = host_->invoke_and_wait("f", {payload, context});
-        EXPECT_TRUE(result) << result.error().text();
-        return result ? *result : InvocationResult{};
-    }
-    std::string read(const std::string& name) {
-        std::ifstream file(directory_ / name);
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
-
-    std::filesystem::path directory_;
-    std::unique_ptr<os::Clock> clock_ = os::make_real_clock();
-    std::unique_ptr<os::Rng> rng_ = os::make_real_rng();
-    std::unique_ptr<os::FileSystem> fs_ = os::make_real_file_system();
-    std::unique_ptr<FunctionHost> host_;
-};
 
 TEST_F(FunctionHostTest, a_python_handler_answers) {
     declare(python(
@@ -76,9 +31,9 @@ TEST_F(FunctionHostTest, a_python_handler_answers) {
     EXPECT_EQ(result.payload,
               fmt::format(R"({{"twice": 42, "who": "f", "at": "bank 0:7", "id": "{}"}})", result.request_id));
     EXPECT_EQ(result.log_tail, "working on 21\n");
-    ASSERT_EQ(host_->logs("f", 10).size(), 1u);
-    EXPECT_EQ(host_->logs("f", 10)[0].text, "working on 21");
-    EXPECT_EQ(host_->logs("f", 10)[0].request_id, result.request_id);
+    ASSERT_EQ(host_->logs("f", {}).size(), 1u);
+    EXPECT_EQ(host_->logs("f", {})[0].text, "working on 21");
+    EXPECT_EQ(host_->logs("f", {})[0].request_id, result.request_id);
 }
 
 TEST_F(FunctionHostTest, an_exception_is_the_functions_error_with_its_stack) {
@@ -186,12 +141,12 @@ TEST_F(FunctionHostTest, an_answer_above_six_mebibytes_is_refused) {
 TEST_F(FunctionHostTest, output_without_end_is_cut_and_not_in_the_way) {
     declare(
         python("def handler(event, context):\n"
-               "    for i in range(200000): print('line', i, 'x' * 80)\n"
+               "    for i in range(50000): print('line', i, 'x' * 80)\n"
                "    return 'done'\n"));
     const auto result = call("{}");
     EXPECT_EQ(result.payload, R"("done")");
     EXPECT_LE(result.log_tail.size(), 4096u);
-    EXPECT_LE(host_->logs("f", 100'000).size(), 1000u);
+    EXPECT_LE(host_->logs("f", {.limit = 100'000}).size(), 1000u);
 }
 
 TEST_F(FunctionHostTest, invocations_run_side_by_side_up_to_the_maximum) {
@@ -218,6 +173,52 @@ TEST_F(FunctionHostTest, invocations_run_side_by_side_up_to_the_maximum) {
     open.wait();
     EXPECT_GT(pids.size(), 1u);
     EXPECT_LE(pids.size(), 3u);
+}
+
+TEST_F(FunctionHostTest, new_code_takes_over_and_what_runs_ends_on_the_old) {
+    const auto code = [](int number) {
+        return fmt::format(
+            "import os, time\n"
+            "def handler(event, context):\n"
+            "    open('begun', 'w').close()\n"
+            "    while not os.path.exists('go'): time.sleep(0.001)\n"
+            "    return {}\n",
+            number);
+    };
+    declare(python(code(1)));
+    const std::string old_version = host_->find("f")->version;
+    std::latch over(1);
+    InvocationResult first;
+    ASSERT_TRUE(host_->invoke("f", {"{}", ""}, [&](InvocationResult result) {
+        first = std::move(result);
+        over.count_down();
+    }));
+    while (!std::filesystem::exists(directory_ / "begun")) std::this_thread::yield();
+    declare(python(code(2)));
+    write("go", "");
+    EXPECT_EQ(call("{}").payload, "2");
+    over.wait();
+    EXPECT_EQ(first.payload, "1");
+    EXPECT_EQ(first.version, old_version);
+    EXPECT_EQ(call("{}").version, host_->find("f")->version);
+    EXPECT_NE(call("{}").version, old_version);
+}
+
+// Without the pauses it would start as often as a process can be made while the other one works.
+TEST_F(FunctionHostTest, what_cannot_start_is_tried_less_and_less_often) {
+    auto failing = python("import os\nprint('tried')\nos._exit(3)\n");
+    declare(failing);
+    std::filesystem::create_directories(directory_ / "good");
+    write("good/app.py", "def handler(event, context):\n    return 1\n");
+    auto good = failing;
+    good.name = "good";
+    good.directory = (directory_ / "good").string();
+    declare(good);
+    for (int i = 0; i < 1000; ++i) EXPECT_EQ(call("{}", "", "good").payload, "1");
+    const auto tried = host_->logs("f", {.limit = 1000}).size();
+    EXPECT_GE(tried, 1u);
+    EXPECT_LE(tried, 12u);  // the pauses double from 0.1 s: the twelfth try comes after a minute and a half
+    EXPECT_EQ(host_->find("f")->state, "failing");
 }
 
 TEST_F(FunctionHostTest, a_removed_function_ends_its_invocations_as_stopped) {
@@ -295,8 +296,8 @@ TEST_F(NodeTest, errors_and_missing_handlers_are_told) {
 }  // namespace tarn::functions
 
 int main(int argc, char** argv) {
-    if (argc > 3 && std::string_view(argv[1]) == "__keep")
-        return tarn::os::run_keeper(std::strtoull(argv[2], nullptr, 10), {argv + 4, argv + argc});
+    if (argc > 4 && std::string_view(argv[1]) == "__keep")
+        return tarn::os::run_keeper(std::strtoull(argv[2], nullptr, 10), argv[3], {argv + 5, argv + argc});
     testing::InitGoogleMock(&argc, argv);
     return RUN_ALL_TESTS();
 }

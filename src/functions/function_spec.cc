@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "codec/hash.h"
 #include "functions/bootstraps.h"
+#include "functions/environment.h"
 
 namespace tarn::functions {
 namespace {
@@ -96,6 +97,11 @@ Status read_environment(FunctionSpec& spec, const Json& json) {
     for (const auto& [variable, value] : json.members()) {
         if (variable.empty() || variable.find_first_of("=\0") != std::string::npos)
             return bad(spec.name, "environment", fmt::format("{} cannot be a variable's name", variable));
+        if (is_reserved_variable(variable))
+            return bad(spec.name, "environment", fmt::format("{} is Tarn's to set", variable),
+                       variable == "AWS_LAMBDA_MAX_CONCURRENCY"
+                           ? "for more at a time: instances: {min: 1, max: 8}"
+                           : "remove it");
         spec.environment.emplace_back(
             variable, value.is_string() || value.is_number() ? value.as_string() : value.dump());
     }
@@ -187,8 +193,7 @@ Json FunctionSpec::to_json() const {
         return array;
     };
     if (!command.empty()) json.set("command", list(command));
-    json.set("timeout", fmt::format("{}us", timeout_us))
-        .set("init_timeout", fmt::format("{}us", init_timeout_us));
+    json.set("timeout", duration_setting(timeout_us)).set("init_timeout", duration_setting(init_timeout_us));
     json.set("memory", memory_bytes);
     json.set("instances", Json::object({{"min", min_instances}, {"max", max_instances}}));
     json.set("stores", list(stores));
@@ -213,7 +218,9 @@ Result<std::string> code_version(const FunctionSpec& spec, os::FileSystem& fs) {
 }
 
 std::vector<std::string> command_line(const FunctionSpec& spec) {
-    if (spec.runtime == "python") return {"python3", "-u", "-c", std::string(python_bootstrap), spec.handler};
+    // -B: Python knows its compiled files by second and size, too coarse for code that is replaced at once.
+    if (spec.runtime == "python")
+        return {"python3", "-B", "-u", "-c", std::string(python_bootstrap), spec.handler};
     if (spec.runtime == "node")
         return {"node", "--input-type=module", "-e", std::string(node_bootstrap), spec.handler};
     return spec.command;

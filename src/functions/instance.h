@@ -8,6 +8,7 @@
 #include <string>
 
 #include "functions/invocation.h"
+#include "functions/output_lines.h"
 #include "functions/runtime_api.h"
 #include "net/http_server.h"
 #include "os/child.h"
@@ -43,6 +44,7 @@ struct Instance final : net::Handler {
 
     const std::string name;
     const OnCall on_call;
+    std::string version;  // of the code that it runs
     std::unique_ptr<os::Child> child;
     std::optional<Respond> poll;               // it waits for an invocation
     std::optional<RunningInvocation> running;  // it works on one
@@ -53,7 +55,8 @@ struct Instance final : net::Handler {
     std::optional<InvocationResult> init_error;  // what it told before it ended
     std::int64_t started_us = 0;                 // monotonic
     std::int64_t idle_since_us = 0;
-    std::string partial_line;
+    LineBuffer line;
+    std::int64_t next_output_us = 0;          // its output is not looked at before
     std::unique_ptr<net::HttpServer> server;  // last member: ends first
 };
 

@@ -22,6 +22,7 @@ enum class InvocationEnd : std::uint8_t {
     init_failed,  // it could not be started, or ended before it was ready
     refused,      // it answered more than 6 MiB
     stopped,      // the host was stopped, or the function removed; it may or may not have run
+    recalled,     // taken back before it reached the function
 };
 std::string_view invocation_end_name(InvocationEnd end);
 

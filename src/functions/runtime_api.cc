@@ -69,6 +69,18 @@ bool announces_trailers(const net::Request& request) {
     return false;
 }
 
+// Clients that call every answer JSON also send what is none, such as NaN. A stream has another type or none.
+void check_is_json(InvocationResult& result) {
+    if (!result.content_type.starts_with("application/json")) return;
+    const auto valid = codec::validate_json(result.payload, {.max_bytes = max_answer_bytes});
+    if (valid) return;
+    result.end = InvocationEnd::failed;
+    result.error_type = "Runtime.MarshalError";
+    result.error_message = fmt::format("it answered {} bytes of application/json that are not JSON: {}",
+                                       result.payload.size(), valid.error().message);
+    result.payload.clear();
+}
+
 void read_response(InvocationResult& result, net::Request request) {
     result.content_type = std::string(request.header("content-type").value_or(""));
     result.payload = std::move(request.body);
@@ -78,8 +90,11 @@ void read_response(InvocationResult& result, net::Request request) {
     }
     std::string type, body;
     if (announces_trailers(request) && request.trailers.empty() &&
-        cut_trailing_failure(result.payload, type, body))
+        cut_trailing_failure(result.payload, type, body)) {
         fail_in_stream(result, type, body);
+        return;
+    }
+    check_is_json(result);
 }
 
 }  // namespace
@@ -100,6 +115,8 @@ std::string_view invocation_end_name(InvocationEnd end) {
             return "refused";
         case InvocationEnd::stopped:
             return "stopped";
+        case InvocationEnd::recalled:
+            return "recalled";
     }
     return "";
 }
@@ -139,7 +156,12 @@ net::Response next_response(std::string_view request_id, std::int64_t deadline_e
     return response;
 }
 
-net::Response accepted() { return json_answer(202, codec::Json::object({{"status", "OK"}})); }
+net::Response accepted() {
+    net::Response response;
+    response.status = 202;
+    response.body = R"({"status":"OK"})";
+    return response;
+}
 
 net::Response refused(int status, std::string_view type, std::string_view message) {
     return json_answer(status, codec::Json::object({{"errorType", type}, {"errorMessage", message}}));

@@ -1,8 +1,16 @@
 #include "functions/runtime_api.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <map>
+
+#include "../../tests/shared_data.h"
 #include "codec/base64.h"
+#include "codec/json.h"
 
 namespace tarn::functions {
 namespace {
@@ -71,6 +79,107 @@ TEST(RuntimeApi, AStreamMayFailInTheMiddle) {
     EXPECT_EQ(rust.error_message, "mid-stream");
     // One that announces no trailers may well answer such a text.
     EXPECT_EQ(read_answer(call, post("", lines)).payload, lines);
+}
+
+TEST(RuntimeApi, what_calls_itself_json_must_be_json) {
+    const RuntimeCall call{RuntimeCall::Kind::response, "id-1"};
+    const auto nan = read_answer(call, post("", "NaN", {{"content-type", "application/json"}}));
+    EXPECT_EQ(nan.end, InvocationEnd::failed);
+    EXPECT_EQ(nan.error_type, "Runtime.MarshalError");
+    EXPECT_EQ(read_answer(call, post("", "NaN")).payload, "NaN") << "a stream is not JSON";
+    EXPECT_EQ(read_answer(call, post("", "[1]", {{"content-type", "application/json"}})).payload, "[1]");
+}
+
+// ---- the recorded calls of the official clients
+
+net::Headers headers_of(const codec::Json& lines) {
+    net::Headers headers;
+    for (const auto& line : lines.elements()) {
+        const std::string& text = line.as_string();
+        std::string name = text.substr(0, text.find(':'));
+        std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+        headers.emplace_back(std::move(name), text.substr(text.find(':') + 2));
+    }
+    return headers;
+}
+
+net::Request request_of(const codec::Json& recorded) {
+    net::Request request;
+    const std::string& line = recorded["line"].as_string();
+    request.method = line.substr(0, line.find(' '));
+    request.path = line.substr(request.method.size() + 1, line.rfind(' ') - request.method.size() - 1);
+    request.headers = headers_of(recorded["headers"]);
+    request.trailers = headers_of(recorded["trailers"]);
+    request.body = recorded["body"].as_string();
+    return request;
+}
+
+// "failed ValueError" and the like, for what was recorded.
+std::string reading_of(const codec::Json& recorded) {
+    net::Request request = request_of(recorded);
+    const RuntimeCall call = classify(request);
+    using Kind = RuntimeCall::Kind;
+    if (call.kind == Kind::next) return "next";
+    if (call.kind == Kind::unknown) return "unknown " + request.path;
+    const InvocationResult result = call.kind == Kind::init_error ? read_init_error(std::move(request))
+                                                                  : read_answer(call, std::move(request));
+    EXPECT_EQ(result.request_id, call.request_id);
+    if (result.end == InvocationEnd::returned) return "returned";
+    EXPECT_NE(result.error_message, "");
+    EXPECT_EQ(result.payload, "");
+    return fmt::format("{} {}", invocation_end_name(result.end), result.error_type);
+}
+
+TEST(RuntimeApi, what_the_official_clients_sent_is_understood) {
+    const auto folder = test::shared_folder("oracles/wire");
+    if (!folder) GTEST_SKIP() << "SKIPPED: the recorded calls are absent: set TARN_SHARED";
+    std::map<std::string, int> readings;
+    std::ifstream file(*folder / "runtime-api-calls.ndjson");
+    for (std::string line; std::getline(file, line);) {
+        const auto recorded = codec::Json::parse(line);
+        ASSERT_TRUE(recorded) << recorded.error().text();
+        ++readings[(*recorded)["client"].as_string() + ": " + reading_of(*recorded)];
+    }
+    const std::map<std::string, int> expected = {
+        {"aws-lambda-go 1.55.1 stream: failed errorString", 1},
+        {"aws-lambda-go 1.55.1 stream: next", 3},
+        {"aws-lambda-go 1.55.1 stream: returned", 1},
+        {"aws-lambda-go 1.55.1: failed SyntaxError", 1},
+        {"aws-lambda-go 1.55.1: failed errorString", 1},
+        {"aws-lambda-go 1.55.1: next", 5},
+        {"aws-lambda-go 1.55.1: returned", 2},
+        {"aws-lambda-java-runtime-interface-client 2.9.0 init error: init_failed "
+         "java.lang.ExceptionInInitializerError",
+         1},
+        {"aws-lambda-java-runtime-interface-client 2.9.0: failed java.lang.IllegalStateException", 1},
+        {"aws-lambda-java-runtime-interface-client 2.9.0: failed java.lang.RuntimeException", 1},
+        {"aws-lambda-java-runtime-interface-client 2.9.0: next", 5},
+        {"aws-lambda-java-runtime-interface-client 2.9.0: returned", 2},
+        {"aws-lambda-ric 3.3.0 init error: init_failed Error", 1},
+        {"aws-lambda-ric 3.3.0 stream: failed Error", 1},
+        {"aws-lambda-ric 3.3.0 stream: next", 4},
+        {"aws-lambda-ric 3.3.0 stream: returned", 2},
+        {"aws-lambda-ric 3.3.0: failed RangeError", 1},
+        {"aws-lambda-ric 3.3.0: failed SyntaxError", 1},
+        {"aws-lambda-ric 3.3.0: next", 5},
+        {"aws-lambda-ric 3.3.0: returned", 2},
+        {"awslambdaric 4.2.2 init error: init_failed RuntimeError", 1},
+        {"awslambdaric 4.2.2: failed Runtime.MarshalError", 2},
+        {"awslambdaric 4.2.2: failed Runtime.UnmarshalError", 1},
+        {"awslambdaric 4.2.2: failed ValueError", 1},
+        {"awslambdaric 4.2.2: next", 7},
+        {"awslambdaric 4.2.2: returned", 2},
+        {"lambda_runtime 1.5.0 stream: failed Runtime.StreamError", 1},
+        {"lambda_runtime 1.5.0 stream: next", 4},
+        {"lambda_runtime 1.5.0 stream: returned", 2},
+        {"lambda_runtime 1.5.0: failed &alloc::boxed::Box<dyn core::error::Error + core::marker::Send + "
+         "core::marker::Sync>",
+         1},
+        {"lambda_runtime 1.5.0: failed &lambda_runtime::deserializer::DeserializeError", 1},
+        {"lambda_runtime 1.5.0: next", 5},
+        {"lambda_runtime 1.5.0: returned", 2},
+    };
+    EXPECT_EQ(readings, expected);
 }
 
 TEST(RuntimeApi, NextCarriesWhatRuntimesNeed) {

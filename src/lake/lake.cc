@@ -101,6 +101,7 @@ Result<std::unique_ptr<Lake>> Lake::open(catalog::Catalog& catalog, log::Log& lo
                                          objects::ObjectStore& store, os::FileSystem& fs, os::Clock& clock) {
     auto lake = std::make_unique<LakeOfDirectory>(catalog, log, store, fs, clock);
     TARN_TRY(lake->begin());
+    TARN_TRY(lake->corrections().load(catalog));
     return lake;
 }
 

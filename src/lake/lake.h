@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 
+#include "lake/corrections.h"
 #include "lake/raw_object.h"
 #include "lake/scan.h"
 
@@ -85,6 +86,12 @@ public:
 
     virtual objects::ObjectStore& store() = 0;
     virtual os::FileSystem& file_system() = 0;
+
+    // What stands in the place of events that were corrected. scan and get give the originals.
+    Corrections& corrections() { return corrections_; }
+
+private:
+    Corrections corrections_;
 };
 
 }  // namespace tarn::lake

@@ -16,6 +16,9 @@
 #include <csignal>
 #include <cstring>
 
+#include "os/control_group.h"
+#include "os/keeper.h"
+
 namespace tarn::os {
 namespace {
 
@@ -50,6 +53,7 @@ std::optional<ChildEnd> parse_report(std::string_view report) {
     if (word == "exit") end.kind = ChildEnd::Kind::exited;
     if (word == "signal") end.kind = ChildEnd::Kind::signalled;
     if (word == "memory") end.kind = ChildEnd::Kind::out_of_memory;
+    if (word == "processes") end.kind = ChildEnd::Kind::too_many_processes;
     if (word == "exec") end.kind = ChildEnd::Kind::not_started;
     return end;
 }
@@ -64,6 +68,8 @@ std::string ChildEnd::text() const {
             return fmt::format("signal {} ({})", value, ::strsignal(static_cast<int>(value)));
         case Kind::out_of_memory:
             return fmt::format("more memory than allowed: {} MiB", value >> 20);
+        case Kind::too_many_processes:
+            return fmt::format("it started {} processes; 1,000 are allowed", value);
         case Kind::not_started:
             return fmt::format("it could not be started: {}", std::strerror(static_cast<int>(value)));
         case Kind::keeper_died:
@@ -73,8 +79,13 @@ std::string ChildEnd::text() const {
 }
 
 Result<std::unique_ptr<Child>> Child::start(const ChildOptions& options) {
+    std::string group;
+    if (options.memory_limit_bytes > 0 && !group_base().path.empty()) {
+        TARN_ASSIGN(group, make_group(group_base(), options.memory_limit_bytes, max_processes));
+    }
     std::vector<std::string> arguments = {options.keeper, "__keep",
-                                          std::to_string(options.memory_limit_bytes), "--"};
+                                          std::to_string(options.memory_limit_bytes),
+                                          group.empty() ? "-" : group, "--"};
     arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
     std::array<int, 2> control{}, output{};
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control.data()) != 0)
@@ -99,7 +110,7 @@ Result<std::unique_ptr<Child>> Child::start(const ChildOptions& options) {
     }
     ::fcntl(control[0], F_SETFL, O_NONBLOCK);
     ::fcntl(output[0], F_SETFL, O_NONBLOCK);
-    return std::unique_ptr<Child>(new Child(pid, control[0], output[0]));
+    return std::unique_ptr<Child>(new Child(pid, control[0], output[0], std::move(group)));
 }
 
 Child::~Child() {
@@ -146,15 +157,16 @@ std::optional<ChildEnd> Child::end() {
         }
         while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
         }
+        if (!group_.empty()) remove_group(group_);  // the keeper has, unless it was killed
         end_ = parse_report(report_).value_or(ChildEnd{ChildEnd::Kind::keeper_died, 0});
     }
     return end_;
 }
 
-std::vector<int> Child::descriptors() const {
+std::vector<int> Child::descriptors(bool with_output) const {
     std::vector<int> list;
     if (!end_) list.push_back(control_);
-    if (output_ >= 0) list.push_back(output_);
+    if (with_output && output_ >= 0) list.push_back(output_);
     return list;
 }
 

@@ -3,7 +3,8 @@
 //
 // Between us and the program stands a keeper, a small process of this same binary (see keeper.h): it adopts
 // whatever the program leaves behind, kills all of it when the program ends or we do, enforces the memory
-// limit, and reports the end over a socket. So no crash of ours leaves an orphan.
+// limit, and reports the end over a socket. So no crash of ours leaves an orphan. Where control groups can be
+// had, the kernel enforces the limit (control_group.h).
 #pragma once
 
 #include <cstdint>
@@ -21,13 +22,20 @@ struct ChildOptions {
     std::vector<std::string> arguments;    // [0] is looked up in PATH of `environment`
     std::vector<std::string> environment;  // NAME=value, complete: nothing is inherited
     std::string working_directory;         // "" = ours
-    std::uint64_t memory_limit_bytes = 0;  // resident, of all its processes together; 0 = none
+    std::uint64_t memory_limit_bytes = 0;  // of all its processes together; 0 = none
 };
 
 struct ChildEnd {
-    enum class Kind : std::uint8_t { exited, signalled, out_of_memory, not_started, keeper_died };
+    enum class Kind : std::uint8_t {
+        exited,
+        signalled,
+        out_of_memory,
+        too_many_processes,
+        not_started,
+        keeper_died
+    };
     Kind kind = Kind::exited;
-    std::int64_t value = 0;  // exit code, signal, bytes in use, errno
+    std::int64_t value = 0;  // exit code, signal, bytes in use, processes, errno
     std::string text() const;
 };
 
@@ -46,17 +54,19 @@ public:
     // How it ended, once it has; then nothing of it is left. Never blocks longer than the keeper needs to
     // exit.
     std::optional<ChildEnd> end();
-    // What to watch for output and for the end.
-    std::vector<int> descriptors() const;
+    // What to watch for the end, and for output.
+    std::vector<int> descriptors(bool with_output = true) const;
     int keeper_pid() const { return pid_; }
 
 private:
-    Child(int pid, int control, int output) : pid_(pid), control_(control), output_(output) {}
+    Child(int pid, int control, int output, std::string group)
+        : pid_(pid), control_(control), output_(output), group_(std::move(group)) {}
     void reap();
 
     int pid_;
-    int control_;  // socket to the keeper; its end of file means the end of all
-    int output_;   // -1 once it has ended
+    int control_;        // socket to the keeper; its end of file means the end of all
+    int output_;         // -1 once it has ended
+    std::string group_;  // its control group, "" when it has none
     bool killed_ = false;
     std::string report_;
     std::optional<ChildEnd> end_;

@@ -15,10 +15,13 @@
 #include <charconv>
 #include <csignal>
 
+#include "os/control_group.h"
+
 namespace tarn::os {
 namespace {
 
 constexpr int control = 0;           // the socket stands in the place of standard input
+constexpr int lower_priority = 10;   // capture goes first when processors are scarce
 constexpr int watch_memory_ms = 50;  // at 2 GB/s of first touches, 100 MB can come between two looks
 
 std::string read_small_file(const std::string& path) {
@@ -66,27 +69,45 @@ std::uint64_t resident_bytes(pid_t pid) {
     return fields.size() > 1 ? fields[1] * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
 }
 
-std::uint64_t resident_bytes_below(pid_t pid) {
-    std::uint64_t sum = 0;
-    for (const pid_t child : children_of(pid)) sum += resident_bytes(child) + resident_bytes_below(child);
-    return sum;
+struct Usage {
+    std::uint64_t resident_bytes = 0;
+    std::uint64_t processes = 0;
+};
+
+void add_usage_below(pid_t pid, Usage& usage) {
+    for (const pid_t child : children_of(pid)) {
+        usage.resident_bytes += resident_bytes(child);
+        ++usage.processes;
+        add_usage_below(child, usage);
+    }
 }
 
-// What a parent leaves behind becomes ours, so this ends with nobody left.
+// Each is stopped before its children are looked for: what is stopped forks no more.
+void kill_below(pid_t pid) {
+    for (const pid_t child : children_of(pid)) {
+        ::kill(child, SIGSTOP);
+        kill_below(child);
+        ::kill(child, SIGKILL);
+    }
+}
+
+// What a parent leaves behind becomes ours, so this ends with nobody left; also when they fork faster than
+// one look goes.
 void end_all_descendants() {
     while (true) {
-        for (const pid_t child : children_of(::getpid())) {
-            ::kill(-child, SIGKILL);
-            ::kill(child, SIGKILL);
-        }
-        const pid_t gone = ::waitpid(-1, nullptr, 0);
+        kill_below(::getpid());
+        pid_t gone = ::waitpid(-1, nullptr, 0);
+        while (gone > 0) gone = ::waitpid(-1, nullptr, WNOHANG);
         if (gone < 0 && errno == ECHILD) return;
     }
 }
 
-[[noreturn]] void become(std::uint64_t memory_limit_bytes, const std::vector<std::string>& arguments) {
+[[noreturn]] void become(std::uint64_t memory_limit_bytes, const std::string& group,
+                         const std::vector<std::string>& arguments) {
+    if (!group.empty() && !join_group((group + "/cgroup.procs").c_str())) ::_exit(126);
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::setpriority(PRIO_PROCESS, 0, lower_priority);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -94,7 +115,7 @@ void end_all_descendants() {
     ::dup2(null, 0);
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
-    if (memory_limit_bytes > 0) {
+    if (memory_limit_bytes > 0 && group.empty()) {
         // The hard stop behind the keeper's own look at resident memory. Runtimes map far more than they
         // use, hence the room; RLIMIT_AS would kill Node and Go at their start.
         const rlimit data{4 * memory_limit_bytes + (1ull << 30), 4 * memory_limit_bytes + (1ull << 30)};
@@ -142,14 +163,19 @@ std::string watch(pid_t program, int signals, std::uint64_t memory_limit_bytes) 
         int raw = 0;
         if (reap(program, raw)) return describe(raw);
         if (memory_limit_bytes == 0) continue;
-        const std::uint64_t used = resident_bytes_below(::getpid());
-        if (used > memory_limit_bytes) return fmt::format("memory {}\n", used);
+        Usage usage;
+        add_usage_below(::getpid(), usage);
+        if (usage.resident_bytes > memory_limit_bytes)
+            return fmt::format("memory {}\n", usage.resident_bytes);
+        if (usage.processes > max_processes) return fmt::format("processes {}\n", usage.processes);
     }
 }
 
 }  // namespace
 
-int run_keeper(std::uint64_t memory_limit_bytes, const std::vector<std::string>& arguments) {
+int run_keeper(std::uint64_t memory_limit_bytes, const std::string& group_or_dash,
+               const std::vector<std::string>& arguments) {
+    const std::string group = group_or_dash == "-" ? "" : group_or_dash;
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     ::setpgid(0, 0);  // a Ctrl-C at the terminal is for Tarn, which stops us in its own order
     ::fcntl(control, F_SETFD, FD_CLOEXEC);
@@ -160,10 +186,14 @@ int run_keeper(std::uint64_t memory_limit_bytes, const std::vector<std::string>&
     ::sigprocmask(SIG_BLOCK, &child_signal, nullptr);
     const int signals = ::signalfd(-1, &child_signal, SFD_CLOEXEC | SFD_NONBLOCK);
     const pid_t program = ::fork();
-    if (program == 0) become(memory_limit_bytes, arguments);
-    const std::string ended =
-        program < 0 ? fmt::format("exec {}\n", errno) : watch(program, signals, memory_limit_bytes);
+    if (program == 0) become(memory_limit_bytes, group, arguments);
+    // In a control group the kernel watches.
+    std::string ended = program < 0 ? fmt::format("exec {}\n", errno)
+                                    : watch(program, signals, group.empty() ? memory_limit_bytes : 0);
+    if (ended == "signal 9\n" && !group.empty() && group_was_out_of_memory(group))
+        ended = fmt::format("memory {}\n", memory_limit_bytes);
     end_all_descendants();
+    if (!group.empty()) remove_group(group);
     report(ended.empty() ? "signal 9\n" : ended);
     return 0;
 }

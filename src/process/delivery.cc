@@ -28,18 +28,6 @@ std::string records_document(const std::vector<Item>& items) {
     return document + "]}";
 }
 
-Attempt attempt_of(const functions::InvocationResult& result, std::size_t batch, std::int64_t now_us) {
-    return {.at_us = now_us,
-            .duration_us = result.duration_us,
-            .end = std::string(functions::invocation_end_name(result.end)),
-            .error_type = result.error_type,
-            .message = result.error_message,
-            .stack = result.stack_trace,
-            .log_tail = result.log_tail,
-            .version = result.version,
-            .batch = batch};
-}
-
 // The positions that the answer names as failed; nullopt when it cannot be understood.
 std::optional<std::vector<std::string>> failed_positions(const std::string& payload) {
     std::vector<std::string> failed;
@@ -83,6 +71,18 @@ std::vector<Verdict> verdicts_of_answer(const std::vector<Item>& items, Attempt 
 
 }  // namespace
 
+Attempt attempt_of(const functions::InvocationResult& result, std::size_t batch, std::int64_t now_us) {
+    return {.at_us = now_us,
+            .duration_us = result.duration_us,
+            .end = std::string(functions::invocation_end_name(result.end)),
+            .error_type = result.error_type,
+            .message = result.error_message,
+            .stack = result.stack_trace,
+            .log_tail = result.log_tail,
+            .version = result.version,
+            .batch = batch};
+}
+
 functions::Invocation invocation_of(const SubscriptionSpec& spec, const std::vector<Item>& items) {
     codec::Json custom =
         codec::Json::object({{"TARN_SUBSCRIPTION", spec.name}, {"TARN_STREAM", spec.stream}});
@@ -104,6 +104,8 @@ std::vector<Verdict> verdicts_of(const std::vector<Item>& items, const functions
         case InvocationEnd::init_failed:
         case InvocationEnd::stopped:
             return all(items.size(), Verdict::Kind::not_tried, attempt);
+        case InvocationEnd::recalled:
+            return all(items.size(), Verdict::Kind::not_sent, attempt);
         default:
             break;
     }

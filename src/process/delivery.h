@@ -14,6 +14,7 @@ namespace tarn::process {
 // "event":…},…]}. The client context tells TARN_SUBSCRIPTION, TARN_POSITION(S) and TARN_ATTEMPT.
 functions::Invocation invocation_of(const SubscriptionSpec& spec, const std::vector<Item>& items);
 
+Attempt attempt_of(const functions::InvocationResult& result, std::size_t batch, std::int64_t now_us);
 // A verdict an item. `batchItemFailures` with `itemIdentifier` (a position as in the records) names those
 // that failed; an answer that names one which is not there fails the whole batch.
 std::vector<Verdict> verdicts_of(const std::vector<Item>& items, const functions::InvocationResult& result,

@@ -21,7 +21,7 @@ Lanes::Added Lanes::add(Item&& item, std::int64_t now_us) {
             return Added::later;
     }
     Key& key = keys_[id];
-    if (item.origin == Item::Origin::scanned) scanned_.insert(item.sequence);
+    if (item.origin == Item::Origin::scanned) scanned_.emplace(item.sequence, item.captured_us);
     bytes_ += item.document.size();
     ++waiting_;
     key.waiting.push_back(std::move(item));
@@ -181,6 +181,8 @@ void Lanes::settle_one(Item item, Verdict verdict, Settling& settling) {
         case Verdict::Kind::not_tried:
             delay = retries.first_us;
             break;
+        case Verdict::Kind::not_sent:
+            break;
         default:
             item.batch_limit = std::max<std::size_t>(1, settling.batch_size / 2);
             break;
@@ -251,7 +253,12 @@ std::size_t Lanes::waiting_of(std::uint64_t key_hash) const {
 
 std::optional<Sequence> Lanes::oldest_scanned() const {
     if (scanned_.empty()) return std::nullopt;
-    return *scanned_.begin();
+    return scanned_.begin()->first;
+}
+
+std::optional<std::int64_t> Lanes::oldest_captured_us() const {
+    if (scanned_.empty()) return std::nullopt;
+    return scanned_.begin()->second;
 }
 
 }  // namespace tarn::process

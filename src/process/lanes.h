@@ -39,6 +39,8 @@ struct Item {
     bool keyed = false;
     std::int64_t captured_us = 0;
     std::string document;  // in the subscription's shape
+    std::string meta;      // of the event, where it goes into another stream; and when it was ingested
+    std::int64_t ingested_us = 0;
     // Where it comes from: a scan, the table of held events, or a dead letter being redriven.
     enum class Origin : std::uint8_t { scanned, held, dead } origin = Origin::scanned;
     std::vector<Attempt> attempts;       // of this round
@@ -57,6 +59,7 @@ struct Verdict {
         done,       // delivered
         fault,      // the function refused it or broke on it: an attempt is used up
         not_tried,  // the function did not run, or was stopped: no attempt is used up
+        not_sent,   // it did not reach the function: again at once, no attempt is used up
         split,      // the batch failed as a whole: again in halves, no attempt is used up
     };
     Kind kind = Kind::done;
@@ -113,6 +116,7 @@ public:
     std::size_t waiting_of(std::uint64_t key_hash) const;
     // The oldest scanned event that is not settled.
     std::optional<Sequence> oldest_scanned() const;
+    std::optional<std::int64_t> oldest_captured_us() const;
 
 private:
     struct KeyId {
@@ -156,8 +160,8 @@ private:
     Jitter jitter_;
     std::map<KeyId, Key> keys_;
     std::deque<KeyId> ready_;
-    std::multimap<std::int64_t, KeyId> sleeping_;  // by when they may go on
-    std::multiset<Sequence> scanned_;
+    std::multimap<std::int64_t, KeyId> sleeping_;    // by when they may go on
+    std::multimap<Sequence, std::int64_t> scanned_;  // and when each was captured
     std::size_t waiting_ = 0, under_way_ = 0, bytes_ = 0;
 };
 

@@ -13,6 +13,8 @@ CREATE TABLE IF NOT EXISTS subscription(
   matched INTEGER NOT NULL, delivered INTEGER NOT NULL, discarded INTEGER NOT NULL, paused INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS settled(
   subscription TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY(subscription, sequence)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS discarded(
+  subscription TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY(subscription, sequence)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS held(
   subscription TEXT NOT NULL, sequence INTEGER NOT NULL, stream INTEGER NOT NULL, part INTEGER NOT NULL,
   off INTEGER NOT NULL, key_hash INTEGER NOT NULL, keyed INTEGER NOT NULL, released INTEGER NOT NULL,
@@ -22,10 +24,29 @@ CREATE TABLE IF NOT EXISTS dead(
   subscription TEXT NOT NULL, sequence INTEGER NOT NULL, stream INTEGER NOT NULL, part INTEGER NOT NULL,
   off INTEGER NOT NULL, key_hash INTEGER NOT NULL, keyed INTEGER NOT NULL, cause TEXT NOT NULL,
   error_type TEXT NOT NULL, error_message TEXT NOT NULL, attempts TEXT NOT NULL, first_us INTEGER NOT NULL,
-  last_us INTEGER NOT NULL, edited BLOB, PRIMARY KEY(subscription, sequence)) WITHOUT ROWID;
+  last_us INTEGER NOT NULL, edited BLOB, redrive_us INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY(subscription, sequence)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS dead_by_cause ON dead(cause);
-PRAGMA user_version = 1;
+CREATE INDEX IF NOT EXISTS dead_by_position ON dead(stream, part, off);
+CREATE INDEX IF NOT EXISTS dead_to_redrive ON dead(subscription, redrive_us) WHERE redrive_us > 0;
+PRAGMA user_version = 2;
 )";
+constexpr int format_version = 2;
+
+// Version 1 did not remember what was to be sent again.
+Status convert(sqlite::Database& database, std::int64_t version) {
+    if (version != 1) return {};
+    return database.execute("ALTER TABLE dead ADD COLUMN redrive_us INTEGER NOT NULL DEFAULT 0");
+}
+
+// The conditions of a selection; its values are bound by bind_selection, the first six numbers are taken.
+#define TARN_SELECTED                                                         \
+    "(?1 IS NULL OR subscription = ?1) AND (?2 IS NULL OR cause = ?2) AND "   \
+    "(?3 IS NULL OR instr(error_type || ': ' || error_message, ?3) > 0) AND " \
+    "(?4 IS NULL OR last_us >= ?4) AND (?5 IS NULL OR last_us < ?5)"
+#define TARN_LETTER                                                                          \
+    "SELECT subscription, sequence, stream, part, off, key_hash, keyed, cause, error_type, " \
+    "error_message, attempts, first_us, last_us, edited, redrive_us FROM dead "
 
 std::int64_t number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 std::uint64_t unsigned_of(std::int64_t value) { return static_cast<std::uint64_t>(value); }
@@ -80,7 +101,15 @@ Position position_at(const sqlite::Statement& row, int column) {
 }  // namespace
 
 Result<std::unique_ptr<ProcessStore>> ProcessStore::open(const std::string& path) {
-    TARN_ASSIGN(sqlite::Database database, sqlite::Database::open(path));
+    TARN_ASSIGN(sqlite::Database database, sqlite::Database::open(path, {.full_sync = false}));
+    TARN_ASSIGN(auto version, database.prepare("PRAGMA user_version"));
+    TARN_TRY(version.step());
+    const std::int64_t found = version.integer(0);
+    version.reset();
+    if (found > format_version)
+        return fail(Code::newer_format,
+                    fmt::format("{} has format version {}, this Tarn knows {}", path, found, format_version));
+    TARN_TRY(convert(database, found));
     TARN_TRY(database.execute(schema));
     return std::unique_ptr<ProcessStore>(new ProcessStore(std::move(database)));
 }
@@ -124,12 +153,55 @@ Status ProcessStore::remove(const std::string& subscription) {
     return transaction([&]() -> Status {
         for (const char* sql :
              {"DELETE FROM subscription WHERE name = ?", "DELETE FROM settled WHERE subscription = ?",
-              "DELETE FROM held WHERE subscription = ?", "DELETE FROM dead WHERE subscription = ?"}) {
+              "DELETE FROM discarded WHERE subscription = ?", "DELETE FROM held WHERE subscription = ?",
+              "DELETE FROM dead WHERE subscription = ?"}) {
             TARN_ASSIGN(auto row, database_.prepare(sql));
             TARN_TRY(row.bind(1, subscription).run());
         }
         return {};
     });
+}
+
+Result<std::vector<ProcessStore::Waiting>> ProcessStore::waiting(const std::string& subscription) {
+    TARN_ASSIGN(auto* row, statement("SELECT sequence, stream, part, off, keyed, key_hash, 0 FROM held "
+                                     "WHERE subscription = ?1 UNION ALL "
+                                     "SELECT sequence, stream, part, off, keyed, key_hash, 1 FROM dead "
+                                     "WHERE subscription = ?1 ORDER BY 1"));
+    row->bind(1, subscription);
+    std::vector<Waiting> list;
+    while (true) {
+        TARN_ASSIGN(const bool there, row->step());
+        if (!there) return list;
+        list.push_back({{unsigned_of(row->integer(0)), position_at(*row, 1), unsigned_of(row->integer(5)),
+                         row->integer(4) != 0},
+                        row->integer(6) != 0});
+    }
+}
+
+Result<std::vector<Sequence>> ProcessStore::settled(const std::string& subscription) {
+    TARN_ASSIGN(auto* row, statement("SELECT sequence FROM settled WHERE subscription = ? ORDER BY 1"));
+    row->bind(1, subscription);
+    return first_column(*row);
+}
+
+Status ProcessStore::add_discarded(const std::string& subscription, Sequence sequence) {
+    TARN_ASSIGN(auto* row, statement("INSERT OR IGNORE INTO discarded VALUES (?, ?)"));
+    return row->bind(1, subscription).bind(2, number(sequence)).run();
+}
+
+Result<std::vector<Sequence>> ProcessStore::discarded(const std::string& subscription) {
+    TARN_ASSIGN(auto* row, statement("SELECT sequence FROM discarded WHERE subscription = ? ORDER BY 1"));
+    row->bind(1, subscription);
+    return first_column(*row);
+}
+
+// A checkpoint writes the database file and syncs it.
+Status ProcessStore::sync() {
+    TARN_ASSIGN(auto row, database_.prepare("PRAGMA wal_checkpoint(FULL)"));
+    TARN_ASSIGN(const bool there, row.step());
+    if (there && row.integer(0) == 0) return {};
+    return fail(Code::store_busy, "process.db is being read by another program",
+                {.next = "close the other program's connection, then try again"});
 }
 
 Status ProcessStore::add_settled(const std::string& subscription, Sequence sequence) {
@@ -152,13 +224,14 @@ Result<std::vector<Sequence>> ProcessStore::known_from(const std::string& subscr
     return first_column(*row);
 }
 
-Status ProcessStore::add_held(const std::string& subscription, const HeldEvent& held) {
-    TARN_ASSIGN(auto* row, statement("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, 0)"));
+Status ProcessStore::add_held(const std::string& subscription, const HeldEvent& held, bool released) {
+    TARN_ASSIGN(auto* row, statement("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
     row->bind(1, subscription)
         .bind(2, number(held.sequence))
         .bind(3, std::int64_t{held.position.stream.value});
     row->bind(4, std::int64_t{held.position.partition}).bind(5, number(held.position.offset));
-    return row->bind(6, number(held.key_hash)).bind(7, std::int64_t{held.keyed}).run();
+    row->bind(6, number(held.key_hash)).bind(7, std::int64_t{held.keyed});
+    return row->bind(8, std::int64_t{released}).run();
 }
 
 Status ProcessStore::remove_held(const std::string& subscription, Sequence sequence) {
@@ -205,7 +278,8 @@ Result<ProcessStore::HeldCounts> ProcessStore::held_counts(const std::string& su
 
 Status ProcessStore::add_dead(const DeadLetter& letter) {
     TARN_ASSIGN(auto* row,
-                statement("INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                statement("INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                          "0)"));
     row->bind(1, letter.subscription).bind(2, number(letter.sequence));
     row->bind(3, std::int64_t{letter.position.stream.value}).bind(4, std::int64_t{letter.position.partition});
     row->bind(5, number(letter.position.offset)).bind(6, number(letter.key_hash));
@@ -231,47 +305,103 @@ Status ProcessStore::set_edited(const std::string& subscription, Sequence sequen
     return row->bind(1, subscription).bind(2, number(sequence)).bind_blob(3, payload).run();
 }
 
+namespace {
+
+void bind_text(sqlite::Statement& row, int index, const std::optional<std::string>& text) {
+    if (text)
+        row.bind(index, *text);
+    else
+        row.bind_null(index);
+}
+void bind_number(sqlite::Statement& row, int index, const std::optional<std::int64_t>& value) {
+    if (value)
+        row.bind(index, *value);
+    else
+        row.bind_null(index);
+}
+
+void bind_selection(sqlite::Statement& row, const DeadSelection& selection) {
+    bind_text(row, 1, selection.subscription);
+    bind_text(row, 2, selection.group);
+    bind_text(row, 3, selection.cause);
+    bind_number(row, 4, selection.since_us);
+    bind_number(row, 5, selection.until_us);
+}
+
+}  // namespace
+
+Result<std::vector<DeadLetter>> ProcessStore::letters(sqlite::Statement& row) {
+    std::vector<DeadLetter> list;
+    while (true) {
+        TARN_ASSIGN(const bool there, row.step());
+        if (!there) return list;
+        DeadLetter letter{.subscription = std::string(row.text(0)),
+                          .sequence = unsigned_of(row.integer(1)),
+                          .position = position_at(row, 2),
+                          .key_hash = unsigned_of(row.integer(5)),
+                          .keyed = row.integer(6) != 0,
+                          .group = std::string(row.text(7)),
+                          .error_type = std::string(row.text(8)),
+                          .error_message = std::string(row.text(9)),
+                          .attempts = attempts_from(row.text(10)),
+                          .first_us = row.integer(11),
+                          .last_us = row.integer(12),
+                          .edited = {},
+                          .redrive_us = row.integer(14)};
+        if (!row.is_null(13)) letter.edited = std::string(row.blob(13));
+        list.push_back(std::move(letter));
+    }
+}
+
 Result<std::vector<DeadLetter>> ProcessStore::dead(const DeadSelection& selection, std::size_t limit) {
     TARN_ASSIGN(
         auto* row,
-        statement("SELECT subscription, sequence, stream, part, off, key_hash, keyed, cause, error_type, "
-                  "error_message, attempts, first_us, last_us, edited FROM dead WHERE "
-                  "(?1 IS NULL OR subscription = ?1) AND (?2 IS NULL OR cause = ?2) AND "
-                  "(?3 IS NULL OR (stream = ?3 AND part = ?4 AND off = ?5)) ORDER BY sequence LIMIT ?6"));
-    if (selection.subscription)
-        row->bind(1, *selection.subscription);
-    else
-        row->bind_null(1);
-    if (selection.group)
-        row->bind(2, *selection.group);
-    else
-        row->bind_null(2);
+        selection.position
+            ? statement(TARN_LETTER "WHERE " TARN_SELECTED " AND (sequence, subscription) > (?6, ?7) AND "
+                                    "stream = ?9 AND part = ?10 AND off = ?11 "
+                                    "ORDER BY sequence, subscription LIMIT ?8")
+            : statement(TARN_LETTER "WHERE " TARN_SELECTED " AND (sequence, subscription) > (?6, ?7) "
+                                    "ORDER BY sequence, subscription LIMIT ?8"));
+    bind_selection(*row, selection);
+    const DeadPlace after = selection.after.value_or(DeadPlace());
+    row->bind(6, number(after.sequence)).bind(7, after.subscription).bind(8, number(limit));
     if (selection.position) {
-        row->bind(3, std::int64_t{selection.position->stream.value});
-        row->bind(4, std::int64_t{selection.position->partition}).bind(5, number(selection.position->offset));
-    } else {
-        row->bind_null(3).bind_null(4).bind_null(5);
+        row->bind(9, std::int64_t{selection.position->stream.value});
+        row->bind(10, std::int64_t{selection.position->partition});
+        row->bind(11, number(selection.position->offset));
     }
-    row->bind(6, number(limit));
-    std::vector<DeadLetter> list;
-    while (true) {
-        TARN_ASSIGN(const bool there, row->step());
-        if (!there) return list;
-        DeadLetter letter{.subscription = std::string(row->text(0)),
-                          .sequence = unsigned_of(row->integer(1)),
-                          .position = position_at(*row, 2),
-                          .key_hash = unsigned_of(row->integer(5)),
-                          .keyed = row->integer(6) != 0,
-                          .group = std::string(row->text(7)),
-                          .error_type = std::string(row->text(8)),
-                          .error_message = std::string(row->text(9)),
-                          .attempts = attempts_from(row->text(10)),
-                          .first_us = row->integer(11),
-                          .last_us = row->integer(12),
-                          .edited = {}};
-        if (!row->is_null(13)) letter.edited = std::string(row->blob(13));
-        list.push_back(std::move(letter));
-    }
+    return letters(*row);
+}
+
+Status ProcessStore::set_redrive(const std::string& subscription, Sequence sequence, std::int64_t at_us) {
+    TARN_ASSIGN(auto* row,
+                statement("UPDATE dead SET redrive_us = ?3 WHERE subscription = ?1 AND sequence = ?2"));
+    return row->bind(1, subscription).bind(2, number(sequence)).bind(3, at_us).run();
+}
+
+Status ProcessStore::reset_redrives(const std::string& subscription) {
+    TARN_ASSIGN(auto* row,
+                statement("UPDATE dead SET redrive_us = 1 WHERE subscription = ? AND redrive_us < 0"));
+    return row->bind(1, subscription).run();
+}
+
+Result<std::vector<DeadLetter>> ProcessStore::due(const std::string& subscription, std::int64_t now_us,
+                                                  std::size_t limit) {
+    TARN_ASSIGN(auto* row, statement(TARN_LETTER "WHERE subscription = ? AND redrive_us > 0 AND "
+                                                 "redrive_us <= ? ORDER BY redrive_us, sequence LIMIT ?"));
+    row->bind(1, subscription).bind(2, now_us).bind(3, number(limit));
+    return letters(*row);
+}
+
+Result<std::optional<std::int64_t>> ProcessStore::next_redrive_us(const std::string& subscription) {
+    TARN_ASSIGN(auto* row,
+                statement("SELECT MIN(redrive_us) FROM dead WHERE subscription = ? AND redrive_us > 0"));
+    row->bind(1, subscription);
+    TARN_TRY(row->step());
+    std::optional<std::int64_t> next;
+    if (!row->is_null(0)) next = row->integer(0);
+    row->reset();
+    return next;
 }
 
 Result<std::uint64_t> ProcessStore::dead_count(const std::string& subscription) {
@@ -289,14 +419,16 @@ Result<std::vector<std::uint64_t>> ProcessStore::dead_keys(const std::string& su
     return first_column(*row);
 }
 
-Result<std::vector<DeadGroup>> ProcessStore::groups() {
+Result<std::vector<DeadGroup>> ProcessStore::groups(const DeadSelection& selection) {
     TARN_ASSIGN(
         auto* row,
         statement("SELECT cause, subscription, MIN(error_type), MIN(error_message), COUNT(*), MIN(first_us), "
                   "MAX(last_us), MIN(sequence), (SELECT COUNT(*) FROM held h WHERE h.subscription = "
                   "d.subscription AND h.released = 0 AND h.key_hash IN (SELECT key_hash FROM dead k WHERE "
                   "k.cause = d.cause AND k.subscription = d.subscription AND k.keyed = 1)) "
-                  "FROM dead d GROUP BY cause, subscription ORDER BY MAX(last_us) DESC"));
+                  "FROM dead d WHERE " TARN_SELECTED
+                  " GROUP BY cause, subscription ORDER BY MAX(last_us) DESC, cause"));
+    bind_selection(*row, selection);
     std::vector<DeadGroup> list;
     std::vector<Sequence> samples;
     while (true) {

@@ -13,9 +13,16 @@ namespace {
 constexpr std::size_t max_pending = 2000;             // events in memory, beside what a batch needs
 constexpr std::size_t max_document_bytes = 8u << 20;  // their documents
 constexpr std::size_t load_at_once = 64;
+constexpr std::int64_t unreadable_pause_us = 1'000'000;
 
 LaneOptions lane_options(const SubscriptionSpec& spec) {
     return {spec.order, spec.batch_size, spec.batch_window_us, spec.retries};
+}
+
+// For an event that goes into another stream.
+void add_meta(Item& item, const event::StoredEvent& event) {
+    item.meta = event.meta;
+    item.ingested_us = event.ingested.us;
 }
 
 }  // namespace
@@ -30,9 +37,7 @@ Result<std::unique_ptr<Subscription>> Subscription::open(SubscriptionSpec spec, 
                                                          Sequence from, ProcessStore& store, lake::Lake& lake,
                                                          os::Rng& rng) {
     std::unique_ptr<Subscription> made(new Subscription(std::move(spec), store, lake, rng));
-    if (!made->spec_.pattern.empty()) {
-        TARN_ASSIGN(made->pattern_, pattern::Pattern::compile(made->spec_.pattern));
-    }
+    TARN_ASSIGN(made->taking_, Taking::open(made->spec_));
     TARN_ASSIGN(const auto known, store.progress(made->spec_.name));
     if (known) {
         made->progress_ = *known;
@@ -59,6 +64,8 @@ Status Subscription::resume() {
         lanes_.set_draining(key, true);
         draining_.emplace(key, 0);
     }
+    TARN_TRY(store_.reset_redrives(spec_.name));
+    TARN_ASSIGN(next_redrive_us_, store_.next_redrive_us(spec_.name));
     return {};
 }
 
@@ -77,32 +84,44 @@ Result<Counts> Subscription::counts() {
     return counts;
 }
 
+std::int64_t Subscription::lag_us(std::int64_t wall_us) const {
+    const std::int64_t since = lanes_.oldest_captured_us().value_or(seen_us_);
+    return since == 0 ? 0 : std::max<std::int64_t>(wall_us - since, 0);
+}
+
 bool Subscription::has_room() const {
     return !progress_.paused && lanes_.pending() < max_pending + 2 * spec_.batch_size &&
            lanes_.document_bytes() < max_document_bytes;
 }
 
 Status Subscription::look_at(const event::StoredEvent& event, const event::Meta& meta, bool replayed,
-                             bool replayed_for_it, std::int64_t now_us) {
+                             bool replayed_for_it, std::int64_t now_us, const lake::Correction* correction,
+                             const std::string* matched) {
     if (event.sequence < next_) return {};
     next_ = event.sequence + 1;
+    seen_us_ = event.ingested.us;
     const bool again = event.sequence < progress_.scan;
     if (again && known_.erase(event.sequence) > 0) return {};
-    if (replayed && !replayed_for_it && !spec_.takes_replayed) return {};
-    if (pattern_) {
-        document_.clear();
-        event::append_shape(document_, event::Shape::cloudevents, event, meta);
-        if (!pattern_->matches(document_)) return {};
+    if (matched != nullptr) {
+        if (replayed && !replayed_for_it && !spec_.takes_replayed) return {};
+    } else if (!taking_.takes(event, meta, replayed, replayed_for_it, document_)) {
+        return {};
     }
     Item item{.sequence = event.sequence,
               .position = event.position,
               .key_hash = meta.key ? codec::xxh3_64(*meta.key) : 0,
               .keyed = meta.key.has_value(),
               .captured_us = event.ingested.us};
-    if (pattern_ && spec_.shape == event::Shape::cloudevents)
-        item.document = document_;
-    else
+    if (correction != nullptr) {
+        event::StoredEvent corrected = event;
+        correction->replace(corrected);
+        event::append_shape(item.document, spec_.shape, corrected, meta);
+    } else if (taking_.has_pattern() && spec_.shape == event::Shape::cloudevents) {
+        item.document = matched != nullptr ? *matched : document_;
+    } else {
         event::append_shape(item.document, spec_.shape, event, meta);
+    }
+    if (!spec_.to_stream.empty()) add_meta(item, event);
     if (!again) ++progress_.matched;
     changed_ = true;
     return accept(std::move(item), now_us);
@@ -123,9 +142,9 @@ Status Subscription::accept(Item item, std::int64_t now_us) {
     return {};
 }
 
+// What waits for its turn does so with all of its key: their rows say the same.
 Status Subscription::hold(const Item& item, bool released) {
-    TARN_TRY(store_.add_held(spec_.name, {item.sequence, item.position, item.key_hash, item.keyed}));
-    return released ? store_.set_released(spec_.name, item.key_hash, true) : Status();
+    return store_.add_held(spec_.name, {item.sequence, item.position, item.key_hash, item.keyed}, released);
 }
 
 Status Subscription::seen_until(Sequence end) {
@@ -213,8 +232,11 @@ Status Subscription::release(std::uint64_t key_hash) {
     return {};
 }
 
-Status Subscription::refill(std::int64_t now_us) {
-    if (progress_.paused) return {};
+Status Subscription::refill(std::int64_t now_us, std::int64_t wall_us) {
+    if (progress_.paused || now_us < refill_not_before_us_) return {};
+    if (next_redrive_us_ && *next_redrive_us_ <= wall_us && has_room()) TARN_TRY(load_due(now_us, wall_us));
+    if (next_ < progress_.scan)
+        return {};  // after a restart: older ones of these keys are still to be looked at
     for (auto key = draining_.begin(); key != draining_.end();) {
         bool done = false;
         if (lanes_.waiting_of(key->first) == 0 && has_room())
@@ -230,14 +252,22 @@ Status Subscription::load_some(std::uint64_t key_hash, Sequence& last_loaded, bo
     TARN_ASSIGN(const auto held, store_.held(spec_.name, key_hash, last_loaded, load_at_once));
     done = held.empty();
     for (const HeldEvent& each : held) {
-        TARN_ASSIGN(const auto event, lake_.get(each.position));
+        auto event = lake_.get(each.position);
+        // Unreadable: the trouble of this subscription, not of the others.
+        if (!event) {
+            trouble = event.error().text();
+            refill_not_before_us_ = now_us + unreadable_pause_us;
+            return {};
+        }
+        if (const auto correction = lake_.corrections().at(each.position)) correction->replace(event->event);
         Item item{.sequence = each.sequence,
                   .position = each.position,
                   .key_hash = key_hash,
                   .keyed = each.keyed,
-                  .captured_us = event.event.ingested.us,
+                  .captured_us = event->event.ingested.us,
                   .origin = Item::Origin::held};
-        TARN_ASSIGN(item.document, document_of(event.event));
+        item.document = document_of(event->event);
+        if (!spec_.to_stream.empty()) add_meta(item, event->event);
         last_loaded = each.sequence;
         (void)lanes_.add(std::move(item), now_us);
     }
@@ -252,7 +282,50 @@ Status Subscription::save() {
     return store_.set_progress(spec_.name, progress_);
 }
 
-Status Subscription::redrive(const DeadLetter& letter, std::int64_t now_us) {
+// As it is now: it may have been redriven, edited or given up since it was read.
+Result<std::optional<DeadLetter>> Subscription::as_it_is(const DeadLetter& letter) {
+    TARN_ASSIGN(auto found, store_.dead({.subscription = spec_.name, .position = letter.position}, 1));
+    if (found.empty()) return std::optional<DeadLetter>();
+    return std::optional(std::move(found[0]));
+}
+
+// What is sent must be what was asked for: its correction was written before.
+Result<bool> Subscription::redrive(const DeadLetter& letter, std::int64_t at_us) {
+    if (redriving_.contains(letter.sequence)) return false;
+    TARN_ASSIGN(const auto now, as_it_is(letter));
+    if (!now || now->edited != letter.edited) return false;
+    TARN_TRY(store_.set_redrive(spec_.name, letter.sequence, at_us));
+    next_redrive_us_ = std::min(next_redrive_us_.value_or(at_us), at_us);
+    changed_ = true;
+    return true;
+}
+
+Status Subscription::edit(const DeadLetter& letter, const std::string& payload) {
+    TARN_ASSIGN(const auto now, as_it_is(letter));
+    if (!now)
+        return fail(Code::unknown_dead_letter, "it is no dead letter any more", {.next = "tarn dlq list"});
+    if (now->redrive_us != 0)
+        return fail(Code::run_state, "the dead letter is being redriven",
+                    {.next = "wait until that is over"});
+    return store_.set_edited(spec_.name, letter.sequence, payload);
+}
+
+Status Subscription::load_due(std::int64_t now_us, std::int64_t wall_us) {
+    TARN_ASSIGN(const auto letters, store_.due(spec_.name, wall_us, load_at_once));
+    for (const DeadLetter& letter : letters) TARN_TRY(send_again(letter, now_us));
+    TARN_ASSIGN(next_redrive_us_, store_.next_redrive_us(spec_.name));
+    return {};
+}
+
+Status Subscription::send_again(const DeadLetter& letter, std::int64_t now_us) {
+    changed_ = true;
+    auto document = document_of(letter);
+    // What cannot be read stays dead; the others go.
+    if (!document) {
+        trouble = document.error().text();
+        return store_.set_redrive(spec_.name, letter.sequence, 0);
+    }
+    TARN_TRY(store_.set_redrive(spec_.name, letter.sequence, redrive_under_way));
     if (!redriving_.insert(letter.sequence).second) return {};
     Item item{.sequence = letter.sequence,
               .position = letter.position,
@@ -260,25 +333,26 @@ Status Subscription::redrive(const DeadLetter& letter, std::int64_t now_us) {
               .keyed = letter.keyed,
               .captured_us = letter.first_us,
               .origin = Item::Origin::dead};
-    auto document = document_of(letter);
-    if (!document) {
-        redriving_.erase(letter.sequence);
-        return fail(std::move(document.error()));
-    }
     item.document = std::move(*document);
+    if (!spec_.to_stream.empty()) {
+        TARN_ASSIGN(const auto event, lake_.get(letter.position));
+        add_meta(item, event.event);
+    }
     lanes_.add_redriven(std::move(item), now_us);
     return {};
 }
 
-Status Subscription::discard(const DeadLetter& letter) {
-    if (redriving_.contains(letter.sequence))
-        return fail(Code::run_state, "the dead letter is being redriven",
-                    {.next = "wait until that is over"});
+Result<bool> Subscription::discard(const DeadLetter& letter) {
+    if (redriving_.contains(letter.sequence)) return false;
+    TARN_ASSIGN(const auto now, as_it_is(letter));
+    if (!now) return false;
     TARN_TRY(store_.remove_dead(spec_.name, letter.sequence));
+    TARN_TRY(store_.add_discarded(spec_.name, letter.sequence));
     ++progress_.discarded;
     changed_ = true;
     if (letter.sequence >= progress_.low) TARN_TRY(store_.add_settled(spec_.name, letter.sequence));
-    return letter.keyed && lanes_.forget_dead(letter.key_hash) ? release(letter.key_hash) : Status();
+    if (letter.keyed && lanes_.forget_dead(letter.key_hash)) TARN_TRY(release(letter.key_hash));
+    return true;
 }
 
 void Subscription::set_paused(bool paused) {
@@ -286,20 +360,22 @@ void Subscription::set_paused(bool paused) {
     changed_ = true;
 }
 
-Result<std::string> Subscription::document_of(const event::StoredEvent& event) const {
+std::string Subscription::document_of(const event::StoredEvent& event) const {
     event::MetaReader reader;
     std::string document;
     event::append_shape(document, spec_.shape, event, reader.read(event, spec_.stream));
     return document;
 }
 
-Result<std::string> Subscription::document_of(const DeadLetter& letter) const {
+Result<std::string> Subscription::document_of(const DeadLetter& letter, event::Shape shape) const {
     TARN_ASSIGN(auto event, lake_.get(letter.position));
-    if (letter.edited) {
-        event.payload = *letter.edited;
-        event.event.payload = event.payload;
-    }
-    return document_of(event.event);
+    const auto correction = lake_.corrections().at(letter.position);
+    if (correction) correction->replace(event.event);
+    if (letter.edited) event.event.payload = *letter.edited;
+    event::MetaReader reader;
+    std::string document;
+    event::append_shape(document, shape, event.event, reader.read(event.event, spec_.stream));
+    return document;
 }
 
 }  // namespace tarn::process

@@ -83,21 +83,21 @@ std::string after(std::string_view text, std::string_view prefix) {
     return text.starts_with(prefix) ? std::string(text.substr(prefix.size())) : "";
 }
 
+// function:F; stream:S; or stream:S via function:F. What goes into a stream goes as it came.
 Status read_destination(SubscriptionSpec& spec, const Json& json) {
     const std::string& to = json["to"].as_string();
     const std::string& via = json["via"].as_string();
-    if (via.empty()) {
-        spec.function = after(to, "function:");
-        if (spec.function.empty())
-            return bad(spec.name, "to", fmt::format("\"{}\": expected function:NAME", to),
-                       "a projection names its stream and patterns itself; see `projections`");
-        return {};
-    }
-    spec.function = after(via, "function:");
     spec.to_stream = after(to, "stream:");
-    if (spec.function.empty()) return bad(spec.name, "via", "expected function:NAME");
-    if (spec.to_stream.empty())
+    spec.function = after(via.empty() ? to : via, "function:");
+    if (!via.empty() && spec.function.empty()) return bad(spec.name, "via", "expected function:NAME");
+    if (!via.empty() && spec.to_stream.empty())
         return bad(spec.name, "to", "with `via` it is a stream: expected stream:NAME");
+    if (spec.to_stream.empty() && spec.function.empty())
+        return bad(spec.name, "to", fmt::format("\"{}\": expected function:NAME or stream:NAME", to),
+                   "a projection names its stream and patterns itself; see `projections`");
+    if (spec.to_stream == spec.stream)
+        return bad(spec.name, "to", "it would feed itself: expected another stream");
+    if (!spec.to_stream.empty()) spec.shape = event::Shape::payload;
     return {};
 }
 
@@ -106,6 +106,9 @@ Status read_choices(SubscriptionSpec& spec, const Json& json) {
         const auto shape = event::parse_shape(json["shape"].as_string());
         if (!shape) return bad(spec.name, "shape", "expected cloudevents, eventbridge or payload");
         spec.shape = *shape;
+        if (!spec.to_stream.empty() && spec.function.empty() && spec.shape != event::Shape::payload)
+            return bad(spec.name, "shape",
+                       "without `via` an event goes into a stream as it came: expected payload");
     }
     const std::string& order = json["order"].as_string();
     if (!order.empty() && order != "key" && order != "none")
@@ -154,16 +157,17 @@ Json SubscriptionSpec::to_json() const {
         json.set("to", "function:" + function);
     } else {
         json.set("to", "stream:" + to_stream);
-        json.set("via", "function:" + function);
+        if (!function.empty()) json.set("via", "function:" + function);
     }
     json.set("shape", event::shape_name(shape)).set("order", order == Order::key ? "key" : "none");
-    json.set("batch", Json::object({{"size", batch_size}, {"window", fmt::format("{}us", batch_window_us)}}));
+    json.set("batch", Json::object({{"size", batch_size}, {"window", duration_setting(batch_window_us)}}));
     if (batch_window_us == 0) json.set("batch", Json::object({{"size", batch_size}}));
-    json.set("retries",
-             Json::object({{"max", retries.max - 1},
-                           {"backoff", fmt::format("{}us..{}us", retries.first_us, retries.longest_us)},
-                           {"max_age", retries.max_age_us ? Json(fmt::format("{}us", *retries.max_age_us))
-                                                          : Json("none")}}));
+    json.set(
+        "retries",
+        Json::object(
+            {{"max", retries.max - 1},
+             {"backoff", duration_setting(retries.first_us) + ".." + duration_setting(retries.longest_us)},
+             {"max_age", retries.max_age_us ? Json(duration_setting(*retries.max_age_us)) : Json("none")}}));
     json.set("replayed", takes_replayed ? "take" : "skip");
     if (from_start) json.set("from", *from_start ? "beginning" : "now");
     return json;

@@ -22,8 +22,8 @@ struct Retries {
 struct SubscriptionSpec {
     std::string name, stream;
     std::string pattern = "";  // JSON; "" = every event
-    std::string function;      // of `to: function:NAME`, or of `via`
-    std::string to_stream;     // of `to: stream:NAME, via: function:F`; "" otherwise
+    std::string function;      // of `to: function:NAME`, or of `via`; "" = into the stream as it came
+    std::string to_stream;     // of `to: stream:NAME`; "" otherwise
     event::Shape shape = event::Shape::cloudevents;
     Order order = Order::key;
     std::size_t batch_size = 1;

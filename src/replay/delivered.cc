@@ -12,7 +12,9 @@ Status collect(Replay::Parts& parts, const std::string& run, const std::string& 
                std::vector<Position>& positions) {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> acknowledged;  // [first, first + count)
     const auto remember = [&acknowledged](const LedgerRecord& record) {
-        if (record.kind == LedgerKind::acknowledged) acknowledged.emplace_back(record.first, record.count);
+        // An interrupted run may have delivered some ahead of their turn.
+        if (in_its_turn(record.kind) == LedgerKind::acknowledged)
+            acknowledged.emplace_back(record.first, record.count);
         return Status();
     };
     TARN_TRY(read_ledger(parts.fs, job_file(parts, run, "ledger.bin"), remember));

@@ -87,6 +87,16 @@ Result<const event::StoredEvent*> EventFeed::find(const ManifestEntry& entry) {
     return lane.ahead;
 }
 
+// The plan froze what stands in the event's place since it was corrected.
+bool EventFeed::take_correction(FedEvent& fed) {
+    correction_ = lake_.corrections().at(fed.event->position);
+    if (!correction_ || correction_->hash != fed.entry.hash) return false;
+    corrected_ = *fed.event;
+    correction_->replace(corrected_);
+    fed.event = &corrected_;
+    return true;
+}
+
 Result<bool> EventFeed::next(FedEvent& fed) {
     if (at_ == window_.size()) {
         TARN_ASSIGN(const bool more, load_window());
@@ -100,7 +110,7 @@ Result<bool> EventFeed::next(FedEvent& fed) {
     if (!fed.event ||
         fed.event->position != Position{fed.entry.stream, fed.entry.partition, fed.entry.offset})
         fed.problem = stale(fed.entry, "is missing");
-    else if (fed.event->hash != fed.entry.hash)
+    else if (fed.event->hash != fed.entry.hash && !take_correction(fed))
         fed.problem = stale(fed.entry, fmt::format("has hash {}, the plan froze {}", fed.event->hash.hex(),
                                                    fed.entry.hash.hex()));
     if (!fed.problem) return true;

@@ -40,6 +40,7 @@ private:
     Status open_lane(StreamId stream, std::map<Partition, std::vector<Offset>> wanted, Sequence first,
                      Sequence last);
     Result<const event::StoredEvent*> find(const ManifestEntry& entry);
+    bool take_correction(FedEvent& fed);
 
     lake::Lake& lake_;
     ManifestReader& manifest_;
@@ -48,6 +49,8 @@ private:
     std::size_t at_ = 0;
     std::uint64_t first_index_ = 0;
     std::map<StreamId, Lane> lanes_;
+    std::shared_ptr<const lake::Correction> correction_;  // keeps the bytes of corrected_
+    event::StoredEvent corrected_;
 };
 
 // Before anything is sent: every object that the entries from `from` on need is there, with an index that

@@ -2,27 +2,30 @@
 // call.
 #pragma once
 
+#include <bit>
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
-#include <type_traits>
 
 namespace tarn::replay {
 
+static_assert(std::endian::native == std::endian::little,
+              "the byte order of stored numbers is the machine's");
+
 template <std::integral T>
 void put(std::string& out, T value) {
-    auto bits = static_cast<std::make_unsigned_t<T>>(value);
-    for (std::size_t i = 0; i < sizeof(T); ++i) out.push_back(static_cast<char>((bits >> (8 * i)) & 0xFF));
+    char bytes[sizeof(T)];
+    std::memcpy(bytes, &value, sizeof(T));
+    out.append(bytes, sizeof(T));
 }
 
 template <std::integral T>
 T get(std::string_view bytes, std::size_t at) {
-    std::make_unsigned_t<T> bits = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i)
-        bits |= static_cast<std::make_unsigned_t<T>>(static_cast<unsigned char>(bytes[at + i])) << (8 * i);
-    return static_cast<T>(bits);
+    T value;
+    std::memcpy(&value, bytes.data() + at, sizeof(T));
+    return value;
 }
 
 }  // namespace tarn::replay

@@ -138,6 +138,30 @@ TEST_F(JobFiles, ledger_golden_bytes) {
     );
 }
 
+TEST_F(JobFiles, what_is_settled_ahead_of_its_turn_counts_once) {
+    auto ledger = open_ledger(fs);
+    ledger->add(record(LedgerKind::acknowledged, 0, 5));
+    ledger->add(record(ahead_of_turn(LedgerKind::acknowledged), 7, 3));
+    ledger->add(record(ahead_of_turn(LedgerKind::failed), 11, 1, "no"));
+    ASSERT_TRUE(ledger->commit());
+    ledger = open_ledger(fs);
+    EXPECT_EQ(ledger->state().settled, 5u);
+    EXPECT_EQ(ledger->state().acknowledged, 8u);
+    EXPECT_EQ(ledger->state().failed, 1u);
+    ASSERT_EQ(ledger->state().ahead.size(), 4u);
+    EXPECT_EQ(ledger->state().ahead.at(11).text, "no");
+
+    // In their turn; and told again, as a session does that was cut off before it read this.
+    ledger->add(record(LedgerKind::acknowledged, 5, 5));
+    ledger->add(record(ahead_of_turn(LedgerKind::acknowledged), 9, 1));
+    ASSERT_TRUE(ledger->commit());
+    ledger = open_ledger(fs);
+    EXPECT_EQ(ledger->state().settled, 10u);
+    EXPECT_EQ(ledger->state().acknowledged, 10u);
+    EXPECT_EQ(ledger->state().accounted(), 11u);
+    EXPECT_EQ(ledger->state().ahead.size(), 1u);
+}
+
 TEST_F(JobFiles, a_torn_tail_is_cut_at_every_length) {
     auto ledger = open_ledger(fs);
     ledger->add(record(LedgerKind::acknowledged, 0, 5));

@@ -73,32 +73,53 @@ bool has_frame_after(std::string_view bytes, std::size_t at, std::uint64_t numbe
     return false;
 }
 
-void count_record(LedgerState& state, const LedgerRecord& record) {
-    switch (record.kind) {
+void count_outcomes(LedgerState& state, LedgerKind kind, std::uint64_t count) {
+    switch (kind) {
         case LedgerKind::acknowledged:
-            state.acknowledged += record.count;
+            state.acknowledged += count;
             break;
         case LedgerKind::skipped:
-            state.skipped += record.count;
+            state.skipped += count;
             break;
         case LedgerKind::failed:
-            state.failed += record.count;
+            state.failed += count;
             break;
         case LedgerKind::held:
-            state.held += record.count;
+            state.held += count;
             break;
         case LedgerKind::unknown:
-            state.unknown += record.count;
+            state.unknown += count;
             break;
-        case LedgerKind::opening:
-            state.opening = true;
-            return;
-        case LedgerKind::mark:
-            state.opened = true;
-            state.mark = record.first;
-            return;
+        default:
+            break;
     }
-    state.settled += record.count;
+}
+
+void count_ahead(LedgerState& state, const LedgerRecord& record) {
+    LedgerRecord one = record;
+    one.count = 1;
+    for (std::uint64_t index = record.first; index < record.first + record.count; ++index) {
+        one.first = index;
+        if (index >= state.settled && state.ahead.emplace(index, one).second)
+            count_outcomes(state, in_its_turn(record.kind), 1);
+    }
+}
+
+void count_record(LedgerState& state, const LedgerRecord& record) {
+    if (record.kind == LedgerKind::opening) {
+        state.opening = true;
+    } else if (record.kind == LedgerKind::mark) {
+        state.opened = true;
+        state.mark = record.first;
+    } else if (is_ahead(record.kind)) {
+        count_ahead(state, record);
+    } else {
+        state.settled += record.count;
+        const auto end = state.ahead.lower_bound(state.settled);
+        const auto counted = static_cast<std::uint64_t>(std::distance(state.ahead.begin(), end));
+        state.ahead.erase(state.ahead.begin(), end);
+        count_outcomes(state, record.kind, record.count - counted);
+    }
 }
 
 // Reads frames as long as they verify.
@@ -163,9 +184,9 @@ private:
 };
 
 bool joins(const LedgerRecord& last, const LedgerRecord& record) {
-    return settles(record.kind) && last.kind == record.kind && last.attempts == record.attempts &&
-           last.first + last.count == record.first && last.text == record.text &&
-           last.count <= UINT32_MAX - record.count;
+    return (settles(record.kind) || is_ahead(record.kind)) && last.kind == record.kind &&
+           last.attempts == record.attempts && last.first + last.count == record.first &&
+           last.text == record.text && last.count <= UINT32_MAX - record.count;
 }
 
 }  // namespace
@@ -186,8 +207,9 @@ std::string_view ledger_kind_name(LedgerKind kind) {
             return "opening";
         case LedgerKind::mark:
             return "mark";
+        default:
+            return is_ahead(kind) ? "ahead" : std::string_view();
     }
-    return {};
 }
 
 Result<std::unique_ptr<Ledger>> Ledger::open(os::FileSystem& fs, const std::string& path,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,9 +24,26 @@ enum class LedgerKind : std::uint8_t {
     unknown = 5,
     opening = 16,  // the target was seen to be free for this run and is about to be opened
     mark = 17,     // the target is durable up to `first` (a file: its bytes)
+    ahead =
+        32,  // plus one of the first five: settled so ahead of its turn; the same kind follows in its turn
 };
 std::string_view ledger_kind_name(LedgerKind kind);
 inline bool settles(LedgerKind kind) { return kind <= LedgerKind::unknown; }
+inline bool is_failure(LedgerKind kind) { return kind == LedgerKind::failed || kind == LedgerKind::unknown; }
+inline bool is_ahead(LedgerKind kind) {
+    return kind > LedgerKind::ahead &&
+           settles(static_cast<LedgerKind>(static_cast<int>(kind) - static_cast<int>(LedgerKind::ahead)));
+}
+// From a kind that settles to the one that says so ahead of its turn, and back; back leaves others as they
+// are.
+inline LedgerKind ahead_of_turn(LedgerKind kind) {
+    return static_cast<LedgerKind>(static_cast<int>(kind) + static_cast<int>(LedgerKind::ahead));
+}
+inline LedgerKind in_its_turn(LedgerKind kind) {
+    return is_ahead(kind)
+               ? static_cast<LedgerKind>(static_cast<int>(kind) - static_cast<int>(LedgerKind::ahead))
+               : kind;
+}
 
 struct LedgerRecord {
     LedgerKind kind = LedgerKind::acknowledged;
@@ -38,10 +56,12 @@ struct LedgerRecord {
 
 // What all records together say.
 struct LedgerState {
-    std::uint64_t settled = 0;  // every index below is settled, none at or above
+    std::uint64_t settled = 0;  // every index below is settled in its turn, none at or above
+    std::map<std::uint64_t, LedgerRecord> ahead;  // by index, those settled ahead of it; counted below, too
     std::uint64_t acknowledged = 0, skipped = 0, failed = 0, held = 0, unknown = 0;
     bool opening = false, opened = false;
     std::uint64_t mark = 0;
+    std::uint64_t accounted() const { return acknowledged + skipped + failed + held + unknown; }
 };
 
 inline constexpr std::size_t ledger_header_bytes = 64;

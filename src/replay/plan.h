@@ -26,13 +26,16 @@ struct PlanRequest {
     std::optional<std::string> rebuild;  // store
     std::string base;                    // snapshot id, "empty", "live"; for rebuild and projection targets
     std::string into;                    // copy name: "fix" or "store@fix"
-    std::string target;                  // "null:", "file:PATH", "stream:NAME", "projection:NAME", "http://…"
-    std::string order = "key";           // key | total | none
-    std::string on_failure = "hold";     // hold | continue | stop
-    std::string pace = "max";            // N/s | NMB/s | Nx | max
+    std::string
+        target;  // "null:", "file:PATH", "stream:NAME", "projection:NAME", "function:NAME", "http://…"
+    std::string order = "key";        // key | total | none
+    std::string on_failure = "hold";  // hold | continue | stop
+    std::string pace = "max";         // N/s | NMB/s | Nx | max
     std::string shape = "cloudevents";
     std::vector<std::string> only;  // subscriptions that shall see events replayed into a stream
     bool again = false;             // also what this target has had already
+    // Of restore, which plans a rebuild up to a point; not part of the document that users send. 0: no end.
+    Sequence restore_until = 0;
 
     codec::Json to_json() const;
     static Result<PlanRequest> from_json(const codec::Json& json);  // bad_selection names unknown keys

@@ -49,6 +49,7 @@ Result<FrozenPlan> FrozenPlan::from_document(const Json& document) {
         plan.streams[StreamId{static_cast<std::uint32_t>(id.as_uint())}] = name;
     for (const auto& [name, version] : document["target_version"].members())
         plan.versions[name] = version.as_string();
+    for (const Json& feeder : document["feeders"].elements()) plan.feeders.push_back(feeder.as_string());
     for (const auto& [stream, partitions] : document["resolved"]["positions"].members())
         for (const auto& [partition, offset] : partitions.members())
             plan.positions[stream][to_number(partition)] = offset.as_uint();

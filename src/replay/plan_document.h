@@ -16,7 +16,7 @@ namespace tarn::replay {
 struct FrozenPlan {
     std::string id, name, digest, order, on_failure;
     TargetAddress target;
-    std::string store;  // of the projections, "" otherwise
+    std::string store;  // of the projections or functions, "" otherwise
     std::string copy;   // "accounts@fix", "" = live or no state
     std::string base;
     event::Shape shape = event::Shape::cloudevents;
@@ -24,8 +24,10 @@ struct FrozenPlan {
     bool complete = false;            // the copy may be called complete after a run without failures
     bool copy_begins_before = false;  // the base holds none of the events
     std::map<StreamId, std::string> streams;
-    std::map<std::string, std::string>
-        versions;  // projection → version when planned; "stream" → id of a target stream
+    std::vector<std::string> feeders;  // projections, or subscriptions whose functions write the copy
+    // Projection or function → version when planned, subscription_key → version_of; "stream" → id of a target
+    // stream.
+    std::map<std::string, std::string> versions;
     std::uint64_t events = 0;
     std::uint64_t snapshot = 0;  // one past the last sequence that was looked at
     std::map<std::string, std::map<Partition, Offset>> positions;  // stream → last offsets looked at

@@ -7,7 +7,9 @@
 #include <unordered_map>
 
 #include "base/nearest.h"
+#include "replay/destination.h"
 #include "replay/manifest.h"
+#include "replay/permissions.h"
 #include "replay/plan_document.h"
 #include "replay/selection.h"
 
@@ -24,16 +26,6 @@ Failure bad(std::string message, std::string next = "tarn replay plan --help") {
     return fail(Code::bad_selection, std::move(message), {.next = std::move(next)});
 }
 
-// Where the plan sends to, looked up.
-struct Destination {
-    TargetAddress address;
-    std::string store, copy, base;
-    std::vector<Feeder> feeders;  // of a copy
-    std::vector<std::string> names;
-    Json version = Json::object();
-    bool feeds_whole_store = true;
-};
-
 Status check_word(std::string_view flag, std::string_view word, const std::vector<std::string>& words) {
     if (std::find(words.begin(), words.end(), word) != words.end()) return {};
     std::string list;
@@ -46,96 +38,7 @@ Status check_settings(const PlanRequest& request) {
     TARN_TRY(check_word("--on-failure", request.on_failure, {"hold", "continue", "stop"}));
     TARN_TRY(Pace::parse(request.pace));
     TARN_TRY(event::parse_shape(request.shape));
-    if (!request.only.empty())
-        return fail(Code::not_built, "--only is not built yet: there are no subscriptions in this version",
-                    {.next = "leave --only out"});
     return {};
-}
-
-// "fix" and "accounts@fix" mean the same copy of accounts.
-Result<std::string> copy_of(const std::string& store, const std::string& into) {
-    const std::size_t at = into.find('@');
-    const std::string name = at == std::string::npos ? into : into.substr(at + 1);
-    if (at != std::string::npos && into.substr(0, at) != store)
-        return bad(fmt::format("--into {} names a copy of another store than {}", into, store));
-    if (name.empty() || name.find('@') != std::string::npos)
-        return bad(fmt::format("--into {}: expected COPY or STORE@COPY", into));
-    return store + "@" + name;
-}
-
-Status resolve_copy(Replay::Parts& parts, const PlanRequest& request, Destination& to) {
-    if (request.base.empty())
-        return bad(fmt::format("--into {} needs --base: what the copy starts from", request.into),
-                   "--base SNAPSHOT, --base empty or --base live; tarn snapshot list");
-    TARN_ASSIGN(to.copy, copy_of(to.store, request.into));
-    to.base = request.base;
-    TARN_ASSIGN(to.feeders, resolve_feeders(parts, to.store, to.names, to.base));
-    return {};
-}
-
-Status resolve_rebuild(Replay::Parts& parts, const PlanRequest& request, Destination& to) {
-    if (!request.target.empty() && !request.target.starts_with("projection:"))
-        return bad("--rebuild goes to the store's own projections: leave --to out");
-    if (request.into.empty())
-        return bad("--rebuild needs --into COPY: it never touches the live store",
-                   "tarn replay plan --rebuild STORE --base … --into COPY");
-    to.store = *request.rebuild;
-    TARN_TRY(parts.state.store(to.store));
-    TARN_TRY(resolve_copy(parts, request, to));
-    std::string names;
-    for (const Feeder& feeder : to.feeders) names += (names.empty() ? "" : ",") + feeder.spec.name;
-    to.address = {TargetKind::projection, names};
-    return {};
-}
-
-Status resolve_projections(Replay::Parts& parts, const PlanRequest& request, Destination& to) {
-    to.names = to.address.projections();
-    for (const std::string& name : to.names) {
-        TARN_ASSIGN(const state::ProjectionSpec spec, parts.state.projection(name));
-        if (spec.stream != request.stream)
-            return bad(fmt::format("projection {} takes events of stream {}, the plan selects from {}", name,
-                                   spec.stream, request.stream));
-        if (!to.store.empty() && to.store != spec.store)
-            return bad("the target's projections feed different stores");
-        to.store = spec.store;
-    }
-    if (!request.into.empty()) TARN_TRY(resolve_copy(parts, request, to));
-    TARN_ASSIGN(const auto specs, parts.state.projections());
-    for (const auto& spec : specs)
-        if (spec.store == to.store &&
-            std::find(to.names.begin(), to.names.end(), spec.name) == to.names.end())
-            to.feeds_whole_store = false;
-    return {};
-}
-
-Result<Destination> resolve_destination(Replay::Parts& parts, const PlanRequest& request) {
-    Destination to;
-    if (request.rebuild) {
-        TARN_TRY(resolve_rebuild(parts, request, to));
-    } else {
-        TARN_ASSIGN(to.address, TargetAddress::parse(request.target));
-        if (to.address.kind == TargetKind::projection) TARN_TRY(resolve_projections(parts, request, to));
-        if (to.address.kind != TargetKind::projection && (!request.into.empty() || !request.base.empty()))
-            return bad(
-                fmt::format("--into and --base belong to projection targets, not to {}", to.address.text()));
-        if (request.into.empty() && !request.base.empty()) return bad("--base needs --into COPY");
-    }
-    for (const std::string& name :
-         to.address.kind == TargetKind::projection ? to.address.projections() : std::vector<std::string>()) {
-        TARN_ASSIGN(const state::ProjectionSpec spec, parts.state.projection(name));
-        to.version.set(name, spec.version());
-    }
-    if (to.address.kind == TargetKind::file)
-        TARN_TRY(check_file_place(parts.fs, to.address.place, os::parent_of(parts.directory)));
-    if (to.address.kind == TargetKind::stream) {
-        if (to.address.place.starts_with('_'))
-            return fail(Code::bad_target,
-                        fmt::format("stream:{} belongs to Tarn: only Tarn writes there", to.address.place),
-                        {.next = "name a stream of your own; what there is: tarn stream list"});
-        TARN_ASSIGN(const catalog::StreamInfo stream, parts.catalog.stream(to.address.place));
-        to.version.set("stream", std::to_string(stream.id.value));
-    }
-    return to;
 }
 
 // ---- what the scan sees
@@ -171,6 +74,13 @@ public:
         Json json = Json::object();
         for (const auto& [type, count] : types) json.set(type, count);
         return json;
+    }
+
+    std::vector<std::string> types() const {
+        std::vector<std::string> types;
+        for (const auto& [type, count] : by_type_) types.push_back(type);
+        std::sort(types.begin(), types.end());
+        return types;
     }
 
     Json most_frequent_keys() const {
@@ -261,6 +171,7 @@ Json selection_json(const PlanRequest& request, const Conditions& conditions) {
         }
     }
     json.set("ids", std::move(ids)).set("all", request.all).set("rebuild", optional_text(request.rebuild));
+    if (request.restore_until != 0) json.set("before_sequence", request.restore_until);
     return json;
 }
 
@@ -292,10 +203,11 @@ double estimated_seconds(const Tally& tally, const Pace& pace, TargetKind kind) 
     if (pace.kind == Pace::Kind::bytes) return static_cast<double>(tally.bytes) / pace.rate;
     if (pace.kind == Pace::Kind::original)
         return static_cast<double>(tally.last_time.us - tally.first_time.us) / 1e6 / pace.rate;
-    const double rate = kind == TargetKind::null   ? 500'000
-                        : kind == TargetKind::file ? 200'000
-                        : kind == TargetKind::http ? 1'000
-                                                   : 60'000;
+    const double rate = kind == TargetKind::null       ? 500'000
+                        : kind == TargetKind::file     ? 200'000
+                        : kind == TargetKind::http     ? 1'000
+                        : kind == TargetKind::function ? 5'000
+                                                       : 60'000;
     return events / rate;
 }
 
@@ -314,9 +226,38 @@ std::uint64_t bytes_in_the_way(Replay::Parts& parts, const Destination& to) {
     return there && *there ? (*there)->size : 0;
 }
 
+std::string joined(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+void add_function_risks(Risks& risks, const PlanRequest& request, const Destination& to) {
+    for (const FunctionInfo& function : to.functions) {
+        if (to.copy.empty() && !function.stores.empty())
+            risks.add(
+                fmt::format("function {} changes the live store {}: what it has had already takes effect "
+                            "again, unless it "
+                            "keeps TARN_POSITION with the effect. A rehearsal: --into {}@NAME --base …",
+                            function.name, joined(function.stores), function.stores.front()));
+        if (function.stores.empty())
+            risks.add(fmt::format("function {} acts again on every event", function.name));
+    }
+    if (!to.copy.empty()) return;
+    for (const SubscriptionInfo& subscription : to.subscriptions)
+        if (event::shape_name(subscription.shape) != request.shape)
+            risks.add(fmt::format("subscription {} gives function {} shape {}; this run gives it {}",
+                                  subscription.name, subscription.function,
+                                  event::shape_name(subscription.shape), request.shape));
+}
+
 Json risks_json(Replay::Parts& parts, const PlanRequest& request, const Destination& to,
-                const Selection& selection, const Tally& tally, const Json& coverage) {
+                const Selection& selection, const Tally& tally, const Json& coverage,
+                const std::vector<std::string>& asks) {
     Risks risks;
+    for (const std::string& name : asks)
+        risks.add(fmt::format("{} is marked replay: ask: a run needs --allow {}", name, name));
+    if (to.address.kind == TargetKind::function) add_function_risks(risks, request, to);
     if (request.order == "key" && tally.without_key > 0)
         risks.add(
             fmt::format("{} events have no key: they keep the order of their partition, and wait behind each "
@@ -347,7 +288,8 @@ Json risks_json(Replay::Parts& parts, const PlanRequest& request, const Destinat
                             "expected; promote is refused",
                             format_count(coverage["missing"].as_uint())));
         if (!to.feeds_whole_store)
-            risks.add(fmt::format("partial: store {} is fed by other projections too", to.store));
+            risks.add(fmt::format("partial: store {} is fed by other {} too", to.store,
+                                  to.address.kind == TargetKind::function ? "functions" : "projections"));
     }
     if (coverage["in_base"].as_uint() > 0)
         risks.add(fmt::format(
@@ -370,7 +312,9 @@ Json risks_json(Replay::Parts& parts, const PlanRequest& request, const Destinat
 }
 
 std::string made_up_name(const PlanRequest& request, const Destination& to) {
-    if (request.rebuild) return fmt::format("rebuild {} from {}", to.copy, to.base);
+    if (request.rebuild)
+        return fmt::format("{} {} from {}", request.restore_until == 0 ? "rebuild" : "restore", to.copy,
+                           to.base);
     return fmt::format("{} to {}", request.stream, to.copy.empty() ? to.address.text() : to.copy);
 }
 
@@ -381,7 +325,7 @@ Failure nothing_selected(Replay::Parts& parts, const PlanRequest& request, const
     const Source& source = selection.sources.front();
     if (request.rebuild)
         return fail(Code::nothing_selected,
-                    fmt::format("nothing is selected: the projections of {} take no event after {}",
+                    fmt::format("nothing is selected: what feeds {} takes no event after {}",
                                 *request.rebuild, request.base),
                     {.next = "choose an earlier base: tarn snapshot list"});
     const auto counted = count_types(parts.lake, source);
@@ -425,17 +369,38 @@ std::string stream_names(const Selection& selection) {
     return names;
 }
 
+// The target's projections, or the subscriptions whose functions write the copy.
 Json feeders_json(const Destination& to) {
     Json names = Json::array();
-    if (to.address.kind != TargetKind::projection) return names;
-    for (const std::string& name : to.address.projections()) names.push(name);
+    if (to.address.kind == TargetKind::projection)
+        for (const std::string& name : to.names) names.push(name);
+    else
+        for (const Feeder& feeder : to.feeders) names.push(feeder.name);
     return names;
 }
 
-Json only_json(const PlanRequest& request) {
-    Json only = Json::array();
-    for (const std::string& name : request.only) only.push(name);
-    return only;
+// A stream that was made anew under the same name has had nothing.
+std::string target_stream_id(const Destination& to) {
+    return to.address.kind == TargetKind::stream ? to.version["stream"].as_string() : "";
+}
+
+Json texts_json(const std::vector<std::string>& texts) {
+    Json json = Json::array();
+    for (const std::string& text : texts) json.push(text);
+    return json;
+}
+
+Result<std::vector<std::string>> needed_permissions(Replay::Parts& parts, const Destination& to,
+                                                    const Selection& selection, const Tally& tally) {
+    Acts acts{.target = to.address, .functions = to.functions, .streams = {}, .types = tally.types()};
+    for (const Source& source : selection.sources) acts.streams.push_back(source.info.name);
+    return permissions_needed(parts, acts);
+}
+
+// Of a plan that is refused after all.
+void remove_plan_files(Replay::Parts& parts, const std::string& id) {
+    (void)parts.fs.remove(job_file(parts, id, "manifest.bin"));
+    (void)parts.fs.remove(os::join(parts.directory, id));
 }
 
 }  // namespace
@@ -447,8 +412,7 @@ Result<Json> make_plan(Replay::Parts& parts, const PlanRequest& request) {
     const Time now = parts.clock.now();
     TARN_ASSIGN(const Destination to, resolve_destination(parts, request));
     TARN_ASSIGN(const Selection selection, Selection::resolve(parts, request, to.feeders, now));
-    TARN_ASSIGN(const auto delivered,
-                delivered_before(parts, to.address, to.copy, to.version["stream"].as_string(), ""));
+    TARN_ASSIGN(const auto delivered, delivered_before(parts, to.address, to.copy, target_stream_id(to), ""));
 
     TARN_ASSIGN(const std::uint64_t number, parts.catalog.next_number("plan"));
     const std::string id = fmt::format("pl-{}", number);
@@ -464,6 +428,9 @@ Result<Json> make_plan(Replay::Parts& parts, const PlanRequest& request) {
     if (!counts) return fail(counts.error());
     if (counts->selected == 0) return nothing_selected(parts, request, selection);
     TARN_ASSIGN(const ManifestSummary sealed, manifest->finish());
+    const auto asks = needed_permissions(parts, to, selection, tally);
+    if (!asks) remove_plan_files(parts, id);
+    if (!asks) return fail(asks.error());
 
     TARN_ASSIGN(const Pace pace, Pace::parse(request.pace));
     TARN_ASSIGN(Json resolved, resolved_json(parts.lake, selection));
@@ -489,7 +456,7 @@ Result<Json> make_plan(Replay::Parts& parts, const PlanRequest& request) {
     document.set("archived", Json::object().set("objects", 0).set("bytes", 0).set("ready_in", nullptr));
     const double seconds = std::round(estimated_seconds(tally, pace, to.address.kind) * 1000) / 1000;
     document.set("estimate", Json::object().set("seconds", seconds).set("cost", 0));
-    document.set("risks", risks_json(parts, request, to, selection, tally, coverage));
+    document.set("risks", risks_json(parts, request, to, selection, tally, coverage, *asks));
     document.set("top_keys", tally.most_frequent_keys()).set("without_key", tally.without_key);
     document.set("on_failure", request.on_failure)
         .set("into", text_or_null(to.copy))
@@ -498,7 +465,8 @@ Result<Json> make_plan(Replay::Parts& parts, const PlanRequest& request) {
         .set("feeders", feeders_json(to))
         .set("target_version", to.version);
     document.set("stream_ids", stream_ids_json(selection))
-        .set("only", only_json(request))
+        .set("only", texts_json(request.only))
+        .set("asks", texts_json(*asks))
         .set("again", request.again);
     document.set("scanned", Json::object()
                                 .set("objects_read", counts->objects_read)

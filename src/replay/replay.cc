@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 
 #include "replay/delivered.h"
+#include "replay/destination.h"
 #include "replay/event_feed.h"
+#include "replay/permissions.h"
 #include "replay/plan_document.h"
 #include "replay/planner.h"
 #include "replay/run_report.h"
@@ -17,6 +20,8 @@ namespace tarn::replay {
 namespace {
 
 using codec::Json;
+constexpr std::size_t max_known_runs = 1000;
+
 using Progress = std::function<void(const RunProgress&)>;
 
 std::string_view state_of(const RunResult& result) {
@@ -85,9 +90,11 @@ public:
         return runs;
     }
 
-    Result<std::string> create_run(std::string_view plan_id) override {
+    Result<std::string> create_run(std::string_view plan_id, const std::vector<std::string>& allow) override {
         TARN_ASSIGN(const Json plan, body_of("plan", plan_id));
         TARN_TRY(check_plan(plan));
+        TARN_TRY(check_permissions(parts_, plan, allow));
+        TARN_TRY(check_functions_run(plan, fmt::format("plan {}", plan_id)));
         TARN_ASSIGN(const std::uint64_t number, parts_.catalog.next_number("run"));
         const std::string id = fmt::format("rn-{}", number);
         const Time now = parts_.clock.now();
@@ -103,6 +110,9 @@ public:
         record.set("target", plan["target"])
             .set("into", plan["into"])
             .set("target_version", plan["target_version"]);
+        Json allowed = Json::array();
+        for (const std::string& name : allow) allowed.push(name);
+        record.set("allow", std::move(allowed));
         record.set("pace", plan["pace"]).set("active_us", 0).set("sessions", 0).set("order_violations", 0);
         record.set("throughput", Json::array()).set("error", nullptr).set("verify", nullptr);
         TARN_TRY(parts_.fs.make_directories(os::join(parts_.directory, id)));
@@ -124,7 +134,10 @@ public:
 
     Status check_can_resume(std::string_view run) override {
         TARN_ASSIGN(const Json record, body_of("run", run));
-        if (!is_over(record)) return {};
+        if (!is_over(record)) {
+            TARN_ASSIGN(const Json plan, body_of("plan", record["plan"].as_string()));
+            return check_functions_run(plan, fmt::format("run {}", run));
+        }
         return fail(Code::run_state,
                     fmt::format("run {} is {}: there is nothing to resume", run, record["state"].as_string()),
                     {.next = fmt::format("tarn report {}", run)});
@@ -190,11 +203,14 @@ public:
     Status for_each_entry(std::string_view run,
                           const std::function<Status(const ManifestEntry&, std::string_view)>& fn) override;
 
+    bool run_names(std::string_view run_uid, const std::string& subscription) override;
+
     Status save_report_part(std::string_view run, std::string_view key, const Json& value) override {
         TARN_ASSIGN(Json record, body_of("run", run));
         record.set(key, value);
         TARN_TRY(store(record));
-        return write_report(record);
+        TARN_TRY(write_report(record));
+        return {};
     }
 
 private:
@@ -225,10 +241,11 @@ private:
             {parts_.lake, parts_.fs, record, plan, manifest_path(record), ledger_path(record), with_hashes});
     }
 
-    Status write_report(const Json& record) {
-        TARN_ASSIGN(const Json report, report_of(record, true));
-        return os::write_file_durably(parts_.fs, job_file(parts_, record["run"].as_string(), "report.json"),
-                                      report.dump_pretty());
+    Result<Json> write_report(const Json& record) {
+        TARN_ASSIGN(Json report, report_of(record, true));
+        TARN_TRY(os::write_file_durably(parts_.fs, job_file(parts_, record["run"].as_string(), "report.json"),
+                                        report.dump_pretty()));
+        return report;
     }
 
     std::string manifest_path(const Json& record) const {
@@ -239,6 +256,8 @@ private:
     }
 
     Status check_plan(const Json& plan);
+    Status check_functions_run(const Json& plan, const std::string& what);
+    std::set<std::string> named_by(std::string_view run_uid);
     Result<Json> execute(const std::string& run, const std::atomic<bool>& stop, const Progress& on_progress);
     Result<RunResult> execute_session(const Json& record, RunControl& control, const std::atomic<bool>& stop,
                                       const Progress& on_progress);
@@ -247,6 +266,8 @@ private:
     Parts parts_;
     std::mutex mutex_;
     std::map<std::string, std::shared_ptr<RunControl>, std::less<>> active_;  // guarded by mutex_
+    std::mutex names_mutex_;
+    std::map<std::string, std::set<std::string>, std::less<>> names_;  // by run uid; guarded by names_mutex_
 };
 
 // Everything that was frozen is still what the digest sealed, and the streams are still the same.
@@ -270,6 +291,38 @@ Status ReplayImpl::check_plan(const Json& plan) {
     }
     TARN_ASSIGN(const FrozenPlan frozen, FrozenPlan::from_document(plan));
     return check_target_is_same(parts_, frozen);
+}
+
+// Only a run that calls a function itself needs them at work; one into a stream leaves that to subscriptions.
+Status ReplayImpl::check_functions_run(const Json& plan, const std::string& what) {
+    if (!plan["target"].as_string().starts_with("function:")) return {};
+    TARN_ASSIGN(Functions * functions, functions_of(parts_));
+    return functions->check_can_run(what);
+}
+
+bool ReplayImpl::run_names(std::string_view run_uid, const std::string& subscription) {
+    const std::scoped_lock lock(names_mutex_);
+    auto known = names_.find(run_uid);
+    if (known == names_.end()) {
+        if (names_.size() >= max_known_runs) names_.clear();
+        known = names_.emplace(std::string(run_uid), named_by(run_uid)).first;
+    }
+    return known->second.contains(subscription);
+}
+
+// Empty for a run that named none, and for one of another data directory.
+std::set<std::string> ReplayImpl::named_by(std::string_view run_uid) {
+    std::set<std::string> names;
+    const auto runs = parts_.catalog.documents("run");
+    if (!runs) return names;
+    const auto run = std::ranges::find(*runs, run_uid, [](const catalog::Document& document) {
+        return std::string_view(document.body["uid"].as_string());
+    });
+    if (run == runs->end()) return names;
+    const auto plan = body_of("plan", run->body["plan"].as_string());
+    if (!plan) return names;
+    for (const Json& name : (*plan)["only"].elements()) names.insert(name.as_string());
+    return names;
 }
 
 Result<Json> ReplayImpl::execute(const std::string& run, const std::atomic<bool>& stop,
@@ -307,21 +360,26 @@ Result<RunResult> ReplayImpl::execute_session(const Json& before, RunControl& co
                                               const std::atomic<bool>& stop, const Progress& on_progress) {
     TARN_ASSIGN(const Json plan, body_of("plan", before["plan"].as_string()));
     TARN_TRY(check_plan(plan));
+    std::vector<std::string> allow;
+    for (const Json& name : before["allow"].elements()) allow.push_back(name.as_string());
+    TARN_TRY(check_permissions(parts_, plan, allow));
     TARN_ASSIGN(const FrozenPlan frozen, FrozenPlan::from_document(plan));
     TARN_ASSIGN(const Pace pace, Pace::parse(before["pace"].as_string()));
     Json record = before;
     record.set("state", "running").set("error", nullptr).set("sessions", before["sessions"].as_uint() + 1);
     if (before["started"].is_null()) record.set("started", format_rfc3339(parts_.clock.now()));
-    RunnerSetup setup{.parts = parts_,
-                      .plan = frozen,
-                      .run = record["run"].as_string(),
-                      .uid = record["uid"].as_string(),
-                      .pace = pace,
-                      .control = control,
-                      .stop = stop,
-                      .on_progress = on_progress,
-                      .active_us_before = record["active_us"].as_int(),
-                      .samples = read_samples(record["throughput"])};
+    RunnerSetup setup{
+        .parts = parts_,
+        .plan = frozen,
+        .run = record["run"].as_string(),
+        .uid = record["uid"].as_string(),
+        .pace = pace,
+        .control = control,
+        .stop = stop,
+        .on_progress = on_progress,
+        .run_names = [this](std::string_view uid, const std::string& name) { return run_names(uid, name); },
+        .active_us_before = record["active_us"].as_int(),
+        .samples = read_samples(record["throughput"])};
     TARN_ASSIGN(const auto runner,
                 Runner::open(std::move(setup), manifest_path(record), ledger_path(record)));
     TARN_TRY(store(record));
@@ -346,8 +404,7 @@ Result<Json> ReplayImpl::conclude(Json record, const RunResult& result) {
     record.set("error", result.error ? error_json(*result.error) : Json());
     record.set("ended", format_rfc3339(parts_.clock.now()));
     TARN_TRY(store(record));
-    TARN_TRY(write_report(record));
-    return report_of(record, true);
+    return write_report(record);
 }
 
 // Calls fn for each manifest entry together with the ledger record that settled it; nullptr: remaining.
@@ -370,9 +427,10 @@ Status for_each_settled(
         }
         return {};
     };
-    TARN_TRY(read_ledger(fs, ledger_path, take));
+    TARN_ASSIGN(const LedgerState state, read_ledger(fs, ledger_path, take));
     while (true) {
-        TARN_ASSIGN(const bool more, one(nullptr));
+        const auto ahead = state.ahead.find(manifest->index());
+        TARN_ASSIGN(const bool more, one(ahead == state.ahead.end() ? nullptr : &ahead->second));
         if (!more) return {};
     }
 }
@@ -380,10 +438,11 @@ Status for_each_settled(
 Status ReplayImpl::for_each_entry(std::string_view run,
                                   const std::function<Status(const ManifestEntry&, std::string_view)>& fn) {
     TARN_ASSIGN(const Json record, body_of("run", run));
-    return for_each_settled(parts_.fs, manifest_path(record), ledger_path(record),
-                            [&fn](const ManifestEntry& entry, std::uint64_t, const LedgerRecord* settled) {
-                                return fn(entry, settled ? ledger_kind_name(settled->kind) : "remaining");
-                            });
+    return for_each_settled(
+        parts_.fs, manifest_path(record), ledger_path(record),
+        [&fn](const ManifestEntry& entry, std::uint64_t, const LedgerRecord* settled) {
+            return fn(entry, settled ? ledger_kind_name(in_its_turn(settled->kind)) : "remaining");
+        });
 }
 
 Status ReplayImpl::ledger(std::string_view run, const std::function<Status(std::string_view)>& sink) {
@@ -404,7 +463,7 @@ Status ReplayImpl::ledger(std::string_view run, const std::function<Status(std::
         // What can no longer be read still has its line.
         const bool readable = more && fed.event;
         line.set("id", readable ? Json(reader.read(*fed.event, streams[entry.stream]).id) : Json());
-        line.set("outcome", settled ? ledger_kind_name(settled->kind) : "remaining")
+        line.set("outcome", settled ? ledger_kind_name(in_its_turn(settled->kind)) : "remaining")
             .set("attempts", settled ? settled->attempts : 0);
         line.set("at", settled ? Json(format_rfc3339(settled->at)) : Json());
         line.set("error", settled && !settled->text.empty() ? Json(settled->text) : Json());

@@ -11,6 +11,7 @@
 #include "lake/lake.h"
 #include "net/http_client.h"
 #include "query/query.h"
+#include "replay/functions.h"
 #include "replay/plan.h"
 #include "replay/target.h"
 #include "state/state.h"
@@ -48,6 +49,7 @@ public:
         os::Rng& rng;
         std::string directory;  // <data>/jobs
         StreamAppend append;
+        Functions* functions = nullptr;  // needed by plans that name functions or subscriptions
     };
     static Result<std::unique_ptr<Replay>> open(Parts parts);
     virtual ~Replay() = default;
@@ -62,8 +64,10 @@ public:
     virtual Result<codec::Json> run(std::string_view plan, std::string_view run_id,
                                     const std::atomic<bool>& stop,
                                     const std::function<void(const RunProgress&)>& on_progress) = 0;
-    virtual Result<std::string> create_run(
-        std::string_view plan) = 0;  // gives the run's id, nothing is sent yet
+    // Gives the run's id, nothing is sent yet. `allow`: the functions and types marked `replay: ask` that it
+    // may call; not_allowed_here names what is missing.
+    virtual Result<std::string> create_run(std::string_view plan,
+                                           const std::vector<std::string>& allow = {}) = 0;
     virtual Result<codec::Json> resume(std::string_view run, const std::atomic<bool>& stop,
                                        const std::function<void(const RunProgress&)>& on_progress) = 0;
     // run_state when there is nothing left to do.
@@ -80,6 +84,8 @@ public:
     virtual Status for_each_entry(
         std::string_view run,
         const std::function<Status(const ManifestEntry&, std::string_view outcome)>& fn) = 0;
+    // Whether the plan of the run of that uid named this subscription (`--only`). Cheap after the first time.
+    virtual bool run_names(std::string_view run_uid, const std::string& subscription) = 0;
     virtual Status save_report_part(std::string_view run, std::string_view key, const codec::Json& value) = 0;
 };
 

@@ -5,11 +5,15 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <condition_variable>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "codec/hash.h"
@@ -267,7 +271,23 @@ public:
         stores_.erase(std::string(name));
         return {};
     }
-    Result<state::Replaced> promote_copy(std::string_view) override { return state::Replaced(); }
+    Result<state::Replaced> promote_copy(std::string_view, bool) override { return state::Replaced(); }
+    Status finish_replacements() override { return {}; }
+    Result<std::optional<state::SnapshotSchedule>> schedule(std::string_view) override {
+        return std::optional<state::SnapshotSchedule>();
+    }
+    Result<std::vector<state::FailedEvent>> failed_events(std::string_view) override {
+        return std::vector<state::FailedEvent>();
+    }
+    Result<state::RowsPage> rows(std::string_view, std::string, const std::optional<std::string>&,
+                                 std::size_t) override {
+        return fail(Code::not_built, "not in the fake");
+    }
+    std::map<std::string, std::string> snapshot_troubles() override { return {}; }
+    Status set_schedule(std::string_view, const std::optional<state::SnapshotSchedule>&) override {
+        return {};
+    }
+    Result<state::ScheduledRound> take_due_snapshots() override { return state::ScheduledRound(); }
     Result<state::DiffResult> diff(std::string_view before, std::string_view after,
                                    const state::DiffOptions&) override {
         diffed.emplace_back(before, after);
@@ -276,6 +296,7 @@ public:
     Result<std::unique_ptr<state::Applier>> applier(std::string_view store, std::string_view) override {
         return std::make_unique<FakeApplier>(*this, std::string(store));
     }
+    Result<std::shared_ptr<void>> claim(std::string_view) override { return std::shared_ptr<void>(); }
 
     FakeStore& at(const std::string& name) { return stores_[name]; }
     bool has(const std::string& name) const { return stores_.contains(name); }
@@ -347,6 +368,104 @@ struct FakeStream {
     }
 };
 
+// Functions whose answers a test decides. Each at work has as many threads as instances, so that answers come
+// in any order.
+class FakeFunctions final : public Functions {
+public:
+    struct Called {
+        std::string function, copy;
+        FunctionCall call;
+    };
+
+    Result<FunctionInfo> function(std::string_view name) override {
+        const auto found = declared.find(std::string(name));
+        if (found == declared.end()) return fail(Code::unknown_function, fmt::format("no function {}", name));
+        return found->second;
+    }
+    Result<std::vector<SubscriptionInfo>> subscriptions() override { return subscribed; }
+    Status check_can_run(std::string_view what) override {
+        if (can_run) return {};
+        return fail(Code::bad_usage, fmt::format("{} needs a server", what));
+    }
+    Result<std::unique_ptr<FunctionAtWork>> open(const std::string& function,
+                                                 const std::string& copy) override {
+        return std::make_unique<AtWork>(*this, function, copy);
+    }
+
+    std::vector<Called> calls() {
+        const std::scoped_lock lock(mutex_);
+        return calls_;
+    }
+    void forget_calls() {
+        const std::scoped_lock lock(mutex_);
+        calls_.clear();
+    }
+
+    std::map<std::string, FunctionInfo> declared;
+    std::vector<SubscriptionInfo> subscribed;
+    bool can_run = true;
+    std::size_t instances = 3;
+    RetryRule rule{.attempts = 2, .first_us = 10, .longest_us = 20};
+    std::function<FunctionAnswer(const FunctionCall&)> decide = [](const FunctionCall&) {
+        return FunctionAnswer();
+    };
+
+private:
+    class AtWork final : public FunctionAtWork {
+    public:
+        AtWork(FakeFunctions& world, std::string function, std::string copy)
+            : world_(world), function_(std::move(function)), copy_(std::move(copy)) {
+            for (std::size_t i = 0; i < world.instances; ++i) threads_.emplace_back([this] { work(); });
+        }
+        ~AtWork() override {
+            {
+                const std::scoped_lock lock(mutex_);
+                ending_ = true;
+            }
+            changed_.notify_all();
+            for (std::thread& thread : threads_) thread.join();
+        }
+        std::size_t instances() const override { return world_.instances; }
+        RetryRule retries() const override { return world_.rule; }
+        void call(FunctionCall call, std::function<void(FunctionAnswer)> done) override {
+            const std::scoped_lock lock(mutex_);
+            queue_.emplace_back(std::move(call), std::move(done));
+            changed_.notify_one();
+        }
+
+    private:
+        void work() {
+            std::unique_lock lock(mutex_);
+            while (true) {
+                changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+                if (queue_.empty()) return;
+                auto [call, done] = std::move(queue_.front());
+                queue_.pop_front();
+                lock.unlock();
+                done(world_.answer(function_, copy_, call));
+                lock.lock();
+            }
+        }
+
+        FakeFunctions& world_;
+        const std::string function_, copy_;
+        std::mutex mutex_;
+        std::condition_variable changed_;
+        std::deque<std::pair<FunctionCall, std::function<void(FunctionAnswer)>>> queue_;
+        bool ending_ = false;
+        std::vector<std::thread> threads_;
+    };
+
+    FunctionAnswer answer(const std::string& function, const std::string& copy, const FunctionCall& call) {
+        const std::scoped_lock lock(mutex_);
+        calls_.push_back({function, copy, call});
+        return decide(call);
+    }
+
+    std::mutex mutex_;
+    std::vector<Called> calls_;  // guarded by mutex_
+};
+
 // All of it together. `cut_power` goes on with what the disk holds; the catalog, stores and streams survive.
 class World {
 public:
@@ -384,7 +503,8 @@ public:
                                           .clock = clock,
                                           .rng = rng,
                                           .directory = "/data/jobs",
-                                          .append = stream.append()}));
+                                          .append = stream.append(),
+                                          .functions = &functions}));
     }
 
     void cut_power(std::uint64_t seed) {
@@ -393,9 +513,9 @@ public:
         open();
     }
 
-    Result<codec::Json> run_new(const std::string& plan) {
+    Result<codec::Json> run_new(const std::string& plan, const std::vector<std::string>& allow = {}) {
         const std::atomic<bool> stop = false;
-        const auto run = replay->create_run(plan);
+        const auto run = replay->create_run(plan, allow);
         if (!run) return fail(run.error());
         return replay->run(plan, *run, stop, {});
     }
@@ -410,6 +530,7 @@ public:
     FakeQuery query;
     FakeState state;
     FakeStream stream;
+    FakeFunctions functions;
     os::SimClock clock;
     os::SeededRng rng{7};
     std::unique_ptr<Replay> replay;

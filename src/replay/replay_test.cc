@@ -130,7 +130,7 @@ TEST_F(ReplayTest, bad_requests_are_refused_by_name) {
     fill(5);
     PlanRequest request = everything("nul:");
     EXPECT_EQ(plan_error(request).code, Code::bad_target);
-    request = everything("function:f");
+    request = everything("kafka:f");
     EXPECT_EQ(plan_error(request).code, Code::not_built);
     request = everything("null:");
     request.pace = "fast";

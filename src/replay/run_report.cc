@@ -75,6 +75,10 @@ Result<Gathered> gather(const ReportInputs& inputs) {
         return Status();
     };
     TARN_ASSIGN(gathered.state, read_ledger(inputs.fs, inputs.ledger_path, take));
+    for (auto [index, record] : gathered.state.ahead) {
+        record.kind = in_its_turn(record.kind);
+        gathered.take(record);
+    }
     return gathered;
 }
 
@@ -86,29 +90,47 @@ Json counts_json(const LedgerState& state, std::uint64_t selected) {
         .set("failed", state.failed)
         .set("held", state.held)
         .set("unknown", state.unknown)
-        .set("remaining", selected - std::min(selected, state.settled));
+        .set("remaining", selected - std::min(selected, state.accounted()));
 }
+
+// SHA-256 over the hashes of events, fed in large pieces: each event has but 16 bytes.
+class HashOfHashes {
+public:
+    void add(const Hash128& hash) {
+        put<std::uint64_t>(bytes_, hash.high);
+        put<std::uint64_t>(bytes_, hash.low);
+        if (bytes_.size() >= piece_bytes) update();
+    }
+    std::string finish() {
+        update();
+        return "sha256:" + sha256_.finish_hex();
+    }
+
+private:
+    static constexpr std::size_t piece_bytes = 16 << 10;
+    void update() {
+        sha256_.update(bytes_);
+        bytes_.clear();
+    }
+    codec::Sha256 sha256_;
+    std::string bytes_;
+};
 
 // Both hashes in one pass: SHA-256 over the 16 bytes of each event's hash, in manifest order.
 Result<Json> hashes_json(ManifestReader& manifest, const std::vector<Range>& acknowledged) {
-    codec::Sha256 selected, sent;
+    HashOfHashes selected, sent;
     manifest.seek(0);
     std::size_t range = 0;
     ManifestEntry entry;
     for (std::uint64_t index = 0;; ++index) {
         TARN_ASSIGN(const bool more, manifest.next(entry));
         if (!more) break;
-        std::string bytes;
-        put<std::uint64_t>(bytes, entry.hash.high);
-        put<std::uint64_t>(bytes, entry.hash.low);
-        selected.update(bytes);
+        selected.add(entry.hash);
         while (range < acknowledged.size() && index >= acknowledged[range].first + acknowledged[range].count)
             ++range;
-        if (range < acknowledged.size() && index >= acknowledged[range].first) sent.update(bytes);
+        if (range < acknowledged.size() && index >= acknowledged[range].first) sent.add(entry.hash);
     }
-    return Json::object()
-        .set("selected", "sha256:" + selected.finish_hex())
-        .set("sent", "sha256:" + sent.finish_hex());
+    return Json::object().set("selected", selected.finish()).set("sent", sent.finish());
 }
 
 Result<ManifestEntry> entry_at(ManifestReader& manifest, std::uint64_t index) {

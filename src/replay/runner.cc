@@ -16,6 +16,8 @@ constexpr std::int64_t nap_us = 20'000;       // how long a slow pace keeps a st
 constexpr std::size_t slot_bytes = 8u << 20;  // of payloads loaded ahead
 constexpr std::size_t max_samples = 240;
 
+}  // namespace
+
 LedgerKind kind_of(Delivery delivery) {
     switch (delivery) {
         case Delivery::acknowledged:
@@ -30,10 +32,6 @@ LedgerKind kind_of(Delivery delivery) {
     return LedgerKind::unknown;
 }
 
-bool is_failure(LedgerKind kind) { return kind == LedgerKind::failed || kind == LedgerKind::unknown; }
-
-}  // namespace
-
 Runner::Runner(RunnerSetup setup)
     : setup_(std::move(setup)), pacer_(setup_.pace, setup_.parts.clock.monotonic_us()) {}
 
@@ -45,12 +43,13 @@ Result<std::unique_ptr<Runner>> Runner::open(RunnerSetup setup, const std::strin
     TARN_TRY(runner->manifest_->check());
     std::vector<std::uint64_t> failures;
     const auto remember = [&failures](const LedgerRecord& record) {
-        for (std::uint64_t i = 0; is_failure(record.kind) && i < record.count; ++i)
+        for (std::uint64_t i = 0; is_failure(in_its_turn(record.kind)) && i < record.count; ++i)
             failures.push_back(record.first + i);
         return Status();
     };
     TARN_ASSIGN(runner->ledger_, Ledger::open(parts.fs, ledger_path, runner->manifest_->entries(),
                                               runner->manifest_->sha256(), remember));
+    runner->ahead_ = runner->ledger_->state().ahead;
     TARN_TRY(runner->hold_behind(failures));
     TARN_TRY(check_objects(parts.lake, *runner->manifest_, runner->ledger_->state().settled));
     TARN_TRY(check_target_is_same(parts, runner->setup_.plan));
@@ -95,7 +94,7 @@ Status Runner::prepare_target() {
         TARN_TRY(ledger_->commit());
     }
     const auto mark = before.opened ? std::optional(before.mark) : std::nullopt;
-    TARN_ASSIGN(target_, open_target(setup_.parts, setup_.plan, setup_.uid, mark));
+    TARN_ASSIGN(target_, open_target(setup_.parts, setup_.plan, setup_.uid, mark, setup_.run_names));
     if (before.opened) return {};
     ledger_->add({.kind = LedgerKind::mark,
                   .count = 0,
@@ -115,7 +114,7 @@ RunResult Runner::run() {
     add_sample();
     report_progress(true);
     RunResult result;
-    Status status = loop();
+    Status status = run_loop();
     // What was acknowledged stands, whatever went wrong.
     const Status kept = checkpoint();
     if (status && !kept) status = kept;
@@ -133,6 +132,11 @@ RunResult Runner::run() {
     result.active_us = active_us();
     result.samples = setup_.samples;
     return result;
+}
+
+Status Runner::run_loop() {
+    ParallelTarget* const parallel = target_->parallel();
+    return parallel == nullptr ? loop() : loop_in_lanes(*parallel);
 }
 
 Status Runner::loop() {
@@ -258,23 +262,30 @@ Status Runner::send_granted(std::size_t count) {
 }
 
 void Runner::settle(const Slot& slot, LedgerKind kind, const Sent& sent) {
-    const bool was_tried = kind != LedgerKind::held && kind != LedgerKind::skipped;
+    enter(slot.outgoing.index, kind, sent, setup_.parts.clock.now());
+    if (kind == LedgerKind::acknowledged) watch_order(slot.entry, slot.outgoing.index);
+    heed_failure(slot.entry, kind);
+}
+
+void Runner::enter(std::uint64_t index, LedgerKind kind, const Sent& sent, Time at) {
+    const LedgerKind outcome = in_its_turn(kind);
+    const bool was_tried = outcome != LedgerKind::held && outcome != LedgerKind::skipped;
     LedgerRecord record;
     record.kind = kind;
     record.attempts =
         was_tried ? static_cast<std::uint8_t>(std::clamp(sent.attempts, 1, 255)) : std::uint8_t{0};
-    record.first = slot.outgoing.index;
-    record.at = setup_.parts.clock.now();
+    record.first = index;
+    record.at = at;
     record.text = sent.error;
     ledger_->add(std::move(record));
-    if (kind == LedgerKind::acknowledged) {
-        ++unsettled_;
-        watch_order(slot.entry, slot.outgoing.index);
-    }
+    if (kind == LedgerKind::acknowledged) ++unsettled_;
+}
+
+void Runner::heed_failure(const ManifestEntry& entry, LedgerKind kind) {
     if (!is_failure(kind)) return;
     if (setup_.plan.on_failure == "stop") stop_at_failure_ = true;
     if (setup_.plan.on_failure != "hold") return;
-    if (setup_.plan.order == "key") held_keys_.insert(slot.entry.key_hash);
+    if (setup_.plan.order == "key") held_keys_.insert(entry.key_hash);
     if (setup_.plan.order == "total") hold_all_ = true;
 }
 
@@ -322,11 +333,12 @@ Status Runner::checkpoint() {
     return {};
 }
 
-Status Runner::checkpoint_if_due() {
-    const bool is_due = unsettled_ >= target_->max_unsettled() ||
-                        setup_.parts.clock.monotonic_us() - checkpoint_us_ >= checkpoint_every_us;
-    return is_due ? checkpoint() : Status();
+bool Runner::checkpoint_is_due() const {
+    return unsettled_ >= target_->max_unsettled() ||
+           setup_.parts.clock.monotonic_us() - checkpoint_us_ >= checkpoint_every_us;
 }
+
+Status Runner::checkpoint_if_due() { return checkpoint_is_due() ? checkpoint() : Status(); }
 
 void Runner::take_new_pace() {
     std::optional<Pace> pace;

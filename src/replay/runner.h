@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -52,9 +53,12 @@ struct RunnerSetup {
     RunControl& control;
     const std::atomic<bool>& stop;
     std::function<void(const RunProgress&)> on_progress;
+    std::function<bool(std::string_view run_uid, const std::string& subscription)> run_names;
     std::int64_t active_us_before = 0;  // of earlier sessions
     std::vector<RunSample> samples;
 };
+
+LedgerKind kind_of(Delivery delivery);
 
 class Runner {
 public:
@@ -76,20 +80,27 @@ private:
         bool granted = false;
     };
 
+    class Lanes;  // sends to a target that works on several events at once: runner_lanes.cc
+
     explicit Runner(RunnerSetup setup);
     Status prepare_target();
     Status hold_behind(const std::vector<std::uint64_t>& failed_indexes);
     Status load_delivered();
 
+    Status run_loop();
     Status loop();
+    Status loop_in_lanes(ParallelTarget& target);
     Status refill();
     Status load(Slot& slot, const FedEvent& fed);
     std::size_t grant();
     Status send_granted(std::size_t count);
     Choice choose(const ManifestEntry& entry) const;
     void settle(const Slot& slot, LedgerKind kind, const Sent& sent);
+    void enter(std::uint64_t index, LedgerKind kind, const Sent& sent, Time at);
+    void heed_failure(const ManifestEntry& entry, LedgerKind kind);
     void hold_rest();
     Status checkpoint();
+    bool checkpoint_is_due() const;
     Status checkpoint_if_due();
     void watch_order(const ManifestEntry& entry, std::uint64_t index);
     void take_new_pace();
@@ -113,7 +124,8 @@ private:
     std::size_t begin_ = 0, end_ = 0;  // loaded and not settled
     bool fed_all_ = false;
 
-    std::vector<Position> delivered_;  // by earlier runs, sorted
+    std::vector<Position> delivered_;              // by earlier runs, sorted
+    std::map<std::uint64_t, LedgerRecord> ahead_;  // by an earlier session, ahead of their turn
     std::unordered_set<std::uint64_t> held_keys_;
     bool hold_all_ = false;
     bool stop_at_failure_ = false;

@@ -159,7 +159,7 @@ public:
     Status add(lake::Lake& lake, const Source& source, lake::ScanOptions options) {
         Lane lane;
         lane.source = &source;
-        TARN_ASSIGN(lane.scan, lake.scan(source.view, std::move(options)));
+        TARN_ASSIGN(lane.scan, lake::scan_corrected(lake, source.view, std::move(options)));
         TARN_ASSIGN(lane.ahead, lane.scan->next());
         lanes_.push_back(std::move(lane));
         return {};
@@ -384,67 +384,7 @@ private:
     IdSet missing_ids_;
 };
 
-Result<std::vector<state::FeederPosition>> base_positions(Replay::Parts& parts, std::string_view store,
-                                                          const std::string& base) {
-    if (base == "empty") return std::vector<state::FeederPosition>();
-    if (base == "live") {
-        TARN_ASSIGN(state::StoreInfo info, parts.state.store(store));
-        return std::move(info.positions);
-    }
-    TARN_ASSIGN(state::SnapshotInfo snapshot, parts.state.snapshot(base));
-    if (snapshot.store != store)
-        return bad(fmt::format("--base {} is a snapshot of store {}, not of {}", base, snapshot.store, store),
-                   "tarn snapshot list");
-    return std::move(snapshot.positions);
-}
-
-Result<Feeder> make_feeder(Replay::Parts& parts, state::ProjectionSpec spec,
-                           const std::vector<state::FeederPosition>& positions) {
-    Feeder feeder;
-    TARN_ASSIGN(const catalog::StreamInfo stream, parts.catalog.stream(spec.stream));
-    feeder.stream = stream.id;
-    for (const auto& on : spec.on) {
-        TARN_ASSIGN(pattern::Pattern compiled, pattern::Pattern::compile(on.pattern));
-        feeder.patterns.push_back(std::move(compiled));
-    }
-    for (const state::FeederPosition& position : positions)
-        // What was applied of a deleted namesake says nothing about this stream.
-        if (position.feeder == spec.name && position.stream_id == feeder.stream) feeder.base = position;
-    feeder.exceptions = feeder.base.exceptions;
-    std::sort(feeder.exceptions.begin(), feeder.exceptions.end());
-    feeder.spec = std::move(spec);
-    return feeder;
-}
-
 }  // namespace
-
-bool Feeder::is_after_base(const event::StoredEvent& event) const {
-    const bool is_exception =
-        !exceptions.empty() && std::binary_search(exceptions.begin(), exceptions.end(), event.position);
-    return (event.sequence >= base.sequence) != is_exception;
-}
-
-bool Feeder::matches(std::string_view document) const {
-    return std::any_of(patterns.begin(), patterns.end(),
-                       [document](const pattern::Pattern& pattern) { return pattern.matches(document); });
-}
-
-Result<std::vector<Feeder>> resolve_feeders(Replay::Parts& parts, std::string_view store,
-                                            const std::vector<std::string>& names, const std::string& base) {
-    TARN_ASSIGN(const auto positions, base_positions(parts, store, base));
-    TARN_ASSIGN(std::vector<state::ProjectionSpec> specs, parts.state.projections());
-    std::vector<Feeder> feeders;
-    for (state::ProjectionSpec& spec : specs) {
-        if (spec.store != store) continue;
-        if (!names.empty() && std::find(names.begin(), names.end(), spec.name) == names.end()) continue;
-        TARN_ASSIGN(Feeder feeder, make_feeder(parts, std::move(spec), positions));
-        feeders.push_back(std::move(feeder));
-    }
-    if (feeders.empty())
-        return fail(Code::unknown_projection, fmt::format("no projection feeds store {}", store),
-                    {.next = "declare one in tarn.yaml: tarn apply"});
-    return feeders;
-}
 
 Result<Selection> Selection::resolve(Replay::Parts& parts, const PlanRequest& request,
                                      std::vector<Feeder> feeders, Time now) {
@@ -462,7 +402,7 @@ Result<Selection> Selection::resolve(Replay::Parts& parts, const PlanRequest& re
     }
     std::set<std::string> streams;
     if (request.rebuild)
-        for (const Feeder& feeder : selection.feeders) streams.insert(feeder.spec.stream);
+        for (const Feeder& feeder : selection.feeders) streams.insert(feeder.stream_name);
     else
         streams.insert(request.stream);
     if (streams.size() > 1 && (request.where || request.sql || request.ids))
@@ -477,6 +417,7 @@ Result<Selection> Selection::resolve(Replay::Parts& parts, const PlanRequest& re
         selection.end = selection.sources.empty() ? end : std::min(selection.end, end);
         selection.sources.push_back(std::move(source));
     }
+    if (request.restore_until != 0) selection.end = std::min(selection.end, request.restore_until);
     PlanRequest narrowed = request;
     narrowed.stream = selection.sources.front().info.name;
     TARN_TRY(resolve_ids(narrowed, selection.sources.front().info.id, selection.conditions));

@@ -18,12 +18,13 @@ namespace tarn::replay {
 using PositionSet = std::map<Partition, std::vector<Offset>>;  // offsets sorted, each once
 using IdSet = std::set<std::string, std::less<>>;              // event ids
 
-// A projection that the target feeds, with how far the base of the copy had got. Decides what "complete"
-// means.
+// A projection, or a subscription of a function, that the target feeds, with how far the base of the copy had
+// got. Decides what "complete" means.
 struct Feeder {
-    state::ProjectionSpec spec;
+    std::string name, stream_name;
     StreamId stream;
     state::FeederPosition base;
+    bool takes_all = false;  // else what one of the patterns matches
     std::vector<pattern::Pattern> patterns;
     std::vector<Position> exceptions;  // of base, sorted
 
@@ -37,6 +38,13 @@ struct Feeder {
 // named.
 Result<std::vector<Feeder>> resolve_feeders(Replay::Parts& parts, std::string_view store,
                                             const std::vector<std::string>& names, const std::string& base);
+// The same of a store that functions feed through these subscriptions.
+Result<std::vector<Feeder>> resolve_feeders(Replay::Parts& parts, std::string_view store,
+                                            const std::vector<SubscriptionInfo>& subscriptions,
+                                            const std::string& base);
+// One of them; `positions`: of its store, its own among them or not.
+Result<Feeder> make_feeder(Replay::Parts& parts, const SubscriptionInfo& subscription,
+                           const std::vector<state::FeederPosition>& positions);
 
 // What every selected event must satisfy, all together.
 struct Conditions {

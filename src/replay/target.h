@@ -1,7 +1,9 @@
 // Where a run sends. Each target passes the conformance suite in replay/target_conformance.h.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +29,8 @@ struct Sent {
     int attempts = 1;
 };
 
+class ParallelTarget;
+
 class Target {
 public:
     virtual ~Target() = default;
@@ -44,6 +48,33 @@ public:
     virtual std::uint64_t mark() const { return 0; }
     // false: Outgoing::meta and idempotency_key are not looked at and stay empty.
     virtual bool reads_meta() const { return true; }
+    // A target that can work on several events at once: the runner then begins them one by one and keeps the
+    // order itself, instead of calling send.
+    virtual ParallelTarget* parallel() { return nullptr; }
+};
+
+// What came of one attempt.
+struct Attempted {
+    Sent sent;
+    std::optional<std::int64_t> again_us;  // set: it shall be begun again after so long
+    bool was_tried = true;                 // false: this was no attempt
+};
+
+// Of a key at most one event is under way; which, and what waits behind a failure, is the runner's business.
+class ParallelTarget : public Target {
+public:
+    ParallelTarget* parallel() final { return this; }
+    virtual std::size_t at_once() const = 0;
+    // Hands one event over and copies of it what it needs. `done` is called once, on any thread, perhaps
+    // before begin returns. `outgoing.attempt` counts from 1. An Error means the target as a whole cannot go
+    // on, and the event was not delivered as far as anybody knows.
+    using Done = std::function<void(Result<Attempted>)>;
+    virtual void begin(const Outgoing& outgoing, Done done) = 0;
+
+    // One after the other, as any target.
+    Result<std::vector<Sent>> send(const std::vector<Outgoing>& batch) final;
+    Status flush() override { return {}; }
+    std::size_t max_batch() const override { return at_once(); }
 };
 
 }  // namespace tarn::replay

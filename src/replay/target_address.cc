@@ -12,15 +12,15 @@ namespace tarn::replay {
 namespace {
 
 constexpr std::string_view known_targets =
-    "null:, file:PATH, stream:NAME, projection:NAME, http://… or https://…";
+    "null:, file:PATH, stream:NAME, projection:NAME, function:NAME, http://… or https://…";
 
 Failure bad_target(std::string message) {
     return fail(Code::bad_target, std::move(message), {.next = fmt::format("targets: {}", known_targets)});
 }
 
 bool is_of_a_later_version(std::string_view kind) {
-    for (const std::string_view later : {"function", "kafka", "eventbridge", "lambda", "sqs", "sns",
-                                         "kinesis", "dynamodb", "postgresql", "redshift", "opensearch", "s3"})
+    for (const std::string_view later : {"kafka", "eventbridge", "lambda", "sqs", "sns", "kinesis",
+                                         "dynamodb", "postgresql", "redshift", "opensearch", "s3"})
         if (kind == later) return true;
     return false;
 }
@@ -110,10 +110,12 @@ Result<TargetAddress> TargetAddress::parse(std::string_view text) {
     if (kind == "file") return parse_file(name);
     if (kind == "stream") return parse_named(TargetKind::stream, text, name);
     if (kind == "projection") return parse_named(TargetKind::projection, text, name);
+    if (kind == "function") return parse_named(TargetKind::function, text, name);
     if (is_of_a_later_version(kind))
         return fail(Code::not_built, fmt::format("target {}: is not built yet", kind),
                     {.next = fmt::format("targets: {}", known_targets)});
-    const std::string nearest = nearest_word(kind, {"null", "file", "stream", "projection", "http", "https"});
+    const std::string nearest =
+        nearest_word(kind, {"null", "file", "stream", "projection", "function", "http", "https"});
     return bad_target(fmt::format("target \"{}\" is of unknown kind \"{}\"{}", text, kind,
                                   nearest.empty() ? "" : fmt::format(" (nearest: {})", nearest)));
 }
@@ -128,13 +130,15 @@ std::string TargetAddress::text() const {
             return "stream:" + place;
         case TargetKind::projection:
             return "projection:" + place;
+        case TargetKind::function:
+            return "function:" + place;
         case TargetKind::http:
             return place;
     }
     return {};
 }
 
-std::vector<std::string> TargetAddress::projections() const {
+std::vector<std::string> TargetAddress::names() const {
     std::vector<std::string> names;
     for (std::size_t begin = 0; begin <= place.size();) {
         const std::size_t end = std::min(place.find(',', begin), place.size());

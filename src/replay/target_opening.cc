@@ -2,6 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
+#include "replay/destination.h"
+
 namespace tarn::replay {
 namespace {
 
@@ -24,7 +28,7 @@ Result<std::unique_ptr<Target>> open_projections(Replay::Parts& parts, const Fro
                                                  bool first_time) {
     if (!plan.copy.empty() && first_time) TARN_TRY(make_fresh_copy(parts, plan));
     std::vector<FeederTarget> feeders;
-    for (const std::string& name : plan.target.projections()) {
+    for (const std::string& name : plan.target.names()) {
         TARN_ASSIGN(const state::ProjectionSpec spec, parts.state.projection(name));
         TARN_ASSIGN(const catalog::StreamInfo stream, parts.catalog.stream(spec.stream));
         FeederTarget feeder{.name = name, .stream = stream.id, .applier = nullptr};
@@ -32,6 +36,110 @@ Result<std::unique_ptr<Target>> open_projections(Replay::Parts& parts, const Fro
         feeders.push_back(std::move(feeder));
     }
     return make_projection_target(std::move(feeders), plan.copy_begins_before);
+}
+
+// ---- functions
+
+// The subscription of that name; nullopt when there is none.
+Result<std::optional<SubscriptionInfo>> subscription_named(Functions& functions, std::string_view name) {
+    TARN_ASSIGN(auto all, functions.subscriptions());
+    for (SubscriptionInfo& each : all)
+        if (each.name == name) return std::move(each);
+    return std::nullopt;
+}
+
+Result<FunctionRoute> open_route(Replay::Parts& parts, const FrozenPlan& plan, const std::string& name) {
+    TARN_ASSIGN(Functions * functions, functions_of(parts));
+    FunctionRoute route{.shape = plan.shape, .streams = plan.streams};
+    TARN_ASSIGN(route.function, functions->function(name));
+    TARN_ASSIGN(route.at_work, functions->open(name, plan.copy));
+    return route;
+}
+
+// One route a subscription; those of one function share it.
+Result<std::vector<FunctionRoute>> open_copy_routes(Replay::Parts& parts, const FrozenPlan& plan,
+                                                    const RunNames& run_names) {
+    TARN_ASSIGN(Functions * functions, functions_of(parts));
+    TARN_ASSIGN(const state::StoreInfo copy, parts.state.store(plan.copy));
+    TARN_ASSIGN(const auto claim, parts.state.claim(plan.copy));
+    std::vector<FunctionRoute> routes;
+    for (const std::string& name : plan.feeders) {
+        TARN_ASSIGN(const auto subscription, subscription_named(*functions, name));
+        if (!subscription) return fail(Code::plan_stale, fmt::format("subscription {} is gone", name));
+        const auto known = std::ranges::find(routes, subscription->function,
+                                             [](const FunctionRoute& route) { return route.function.name; });
+        FunctionRoute route;
+        if (known == routes.end()) {
+            TARN_ASSIGN(route, open_route(parts, plan, subscription->function));
+        } else {
+            route.function = known->function;
+            route.at_work = known->at_work;
+            route.streams = known->streams;
+        }
+        TARN_ASSIGN(route.feeder, make_feeder(parts, *subscription, copy.positions));
+        route.copy_claim = claim;
+        route.shape = subscription->shape;
+        route.takes_replayed = subscription->takes_replayed;
+        route.is_named_by = [run_names, name](std::string_view run) { return run_names(run, name); };
+        routes.push_back(std::move(route));
+    }
+    return routes;
+}
+
+Result<std::unique_ptr<Target>> open_functions(Replay::Parts& parts, const FrozenPlan& plan, TargetRun run,
+                                               const RunNames& run_names) {
+    std::vector<FunctionRoute> routes;
+    if (plan.copy.empty()) {
+        TARN_ASSIGN(FunctionRoute route, open_route(parts, plan, plan.target.place));
+        routes.push_back(std::move(route));
+    } else {
+        if (!run.resume_mark) TARN_TRY(make_fresh_copy(parts, plan));
+        TARN_ASSIGN(routes, open_copy_routes(parts, plan, run_names));
+    }
+    return make_function_target(std::move(routes), std::move(run));
+}
+
+Failure was_changed(std::string_view what, const std::string& planned, const std::string& now) {
+    return fail(Code::plan_stale,
+                fmt::format("{} was version {} when this was planned and is {} now", what, planned, now),
+                {.next = "plan again, so that the plan names the version that runs"});
+}
+
+Failure is_gone(std::string_view what) {
+    return fail(Code::plan_stale, fmt::format("{} is gone since this was planned", what),
+                {.next = "plan again"});
+}
+
+Status check_functions(Replay::Parts& parts, const FrozenPlan& plan) {
+    TARN_ASSIGN(Functions * functions, functions_of(parts));
+    for (const std::string& name : plan.target.names()) {
+        const auto function = functions->function(name);
+        if (!function && function.error().kind != ErrorKind::not_found) return fail(function.error());
+        if (!function) return is_gone("function " + name);
+        if (function->version != plan.versions.at(name))
+            return was_changed("function " + name, plan.versions.at(name), function->version);
+    }
+    for (const std::string& name : plan.feeders) {
+        TARN_ASSIGN(const auto subscription, subscription_named(*functions, name));
+        const std::string key = subscription_key(name);
+        if (!subscription) return is_gone(key);
+        if (version_of(*subscription) != plan.versions.at(key))
+            return was_changed(key, plan.versions.at(key), version_of(*subscription));
+    }
+    return {};
+}
+
+// ---- projections
+
+Result<std::string> stream_of_feeder(Replay::Parts& parts, const FrozenPlan& plan, const std::string& name) {
+    if (plan.target.kind == TargetKind::projection) {
+        TARN_ASSIGN(const state::ProjectionSpec spec, parts.state.projection(name));
+        return spec.stream;
+    }
+    TARN_ASSIGN(Functions * functions, functions_of(parts));
+    TARN_ASSIGN(const auto subscription, subscription_named(*functions, name));
+    if (!subscription) return is_gone(subscription_key(name));
+    return subscription->stream;
 }
 
 Status check_projection(Replay::Parts& parts, const std::string& name, const std::string& planned) {
@@ -58,6 +166,7 @@ Status check_target_is_free(Replay::Parts& parts, const FrozenPlan& plan) {
 }
 
 Status check_target_is_same(Replay::Parts& parts, const FrozenPlan& plan) {
+    if (plan.target.kind == TargetKind::function) return check_functions(parts, plan);
     for (const auto& [name, version] : plan.versions) {
         if (plan.target.kind == TargetKind::projection) {
             TARN_TRY(check_projection(parts, name, version));
@@ -74,7 +183,8 @@ Status check_target_is_same(Replay::Parts& parts, const FrozenPlan& plan) {
 
 Result<std::unique_ptr<Target>> open_target(Replay::Parts& parts, const FrozenPlan& plan,
                                             const std::string& run_uid,
-                                            std::optional<std::uint64_t> resume_mark) {
+                                            std::optional<std::uint64_t> resume_mark,
+                                            const RunNames& run_names) {
     TargetRun run{.run = run_uid, .shape = plan.shape, .resume_mark = resume_mark};
     switch (plan.target.kind) {
         case TargetKind::null:
@@ -87,16 +197,20 @@ Result<std::unique_ptr<Target>> open_target(Replay::Parts& parts, const FrozenPl
             return make_http_target(parts.clock, plan.target.place, std::move(run));
         case TargetKind::projection:
             return open_projections(parts, plan, !resume_mark);
+        case TargetKind::function:
+            return open_functions(parts, plan, std::move(run), run_names);
     }
     return fail(Code::bad_target, "a target of unknown kind");
 }
 
 Status complete_target(Replay::Parts& parts, const FrozenPlan& plan) {
-    if (plan.target.kind != TargetKind::projection || plan.copy.empty() || !plan.complete) return {};
-    for (const std::string& name : plan.target.projections()) {
-        TARN_ASSIGN(const state::ProjectionSpec spec, parts.state.projection(name));
+    if (plan.copy.empty() || !plan.complete) return {};
+    // What ran until the end is what was planned.
+    TARN_TRY(check_target_is_same(parts, plan));
+    for (const std::string& name : plan.feeders) {
+        TARN_ASSIGN(const std::string stream, stream_of_feeder(parts, plan, name));
         std::map<Partition, Offset> next;
-        if (const auto last = plan.positions.find(spec.stream); last != plan.positions.end())
+        if (const auto last = plan.positions.find(stream); last != plan.positions.end())
             for (const auto& [partition, offset] : last->second) next[partition] = offset + 1;
         TARN_TRY(parts.state.advance(plan.copy, name, plan.snapshot, next));
     }

@@ -1,8 +1,9 @@
 // The targets that there are, and how a run opens one. One file each: null_target.cc, file_target.cc,
-// stream_target.cc, http_target.cc, projection_target.cc.
+// stream_target.cc, http_target.cc, projection_target.cc, function_target.cc.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,21 +15,23 @@
 #include "os/clock.h"
 #include "os/file_system.h"
 #include "replay/replay.h"
+#include "replay/selection.h"
 #include "replay/target.h"
 
 namespace tarn::replay {
 
-enum class TargetKind : std::uint8_t { null, file, stream, http, projection };
+enum class TargetKind : std::uint8_t { null, file, stream, http, projection, function };
 
-// A target's text, understood: "null:", "file:PATH", "stream:NAME", "projection:NAME[,NAME…]", "http(s)://…".
+// A target's text, understood: "null:", "file:PATH", "stream:NAME", "projection:NAME[,NAME…]",
+// "function:NAME[,NAME…]", "http(s)://…".
 struct TargetAddress {
     TargetKind kind = TargetKind::null;
-    std::string place;  // path, stream name, projections, URL
+    std::string place;  // path, stream name, projections, functions, URL
 
     // bad_target; not_built for targets of later versions. A file's path becomes absolute.
     static Result<TargetAddress> parse(std::string_view text);
     std::string text() const;
-    std::vector<std::string> projections() const;
+    std::vector<std::string> names() const;  // of projections or functions
 };
 
 // What a run tells its target about itself.
@@ -80,5 +83,20 @@ struct FeederTarget {
 // `copy_begins_before`: the target is a copy whose base holds none of the plan's events, so that one found
 // applied was applied by this very run before a crash, and counts as acknowledged.
 std::unique_ptr<Target> make_projection_target(std::vector<FeederTarget> feeders, bool copy_begins_before);
+
+// One function at work, for one subscription of it, or for the run as a whole.
+struct FunctionRoute {
+    FunctionInfo function;
+    std::shared_ptr<void> copy_claim;  // ends after the processes that write the copy
+    std::shared_ptr<FunctionAtWork> at_work;
+    event::Shape shape = event::Shape::cloudevents;
+    std::map<StreamId, std::string> streams;
+    // Into a copy: the subscription, with what the copy has of it already. It takes events that a run had put
+    // into the stream only when it says so, or when that run named it.
+    std::optional<Feeder> feeder;
+    bool takes_replayed = false;
+    std::function<bool(std::string_view run)> is_named_by;
+};
+std::unique_ptr<ParallelTarget> make_function_target(std::vector<FunctionRoute> routes, TargetRun run);
 
 }  // namespace tarn::replay

@@ -108,6 +108,12 @@ net::Response json_response(codec::Json body, int status) {
     return response;
 }
 
+codec::Json versioned_document(const codec::Json& json) {
+    codec::Json out = codec::Json::object({{"schema_version", 1}});
+    for (const auto& [name, value] : json.members()) out.set(name, value);
+    return out;
+}
+
 codec::Json list_document(codec::Json items) {
     if (items.is_null()) items = codec::Json::array();
     codec::Json out;
@@ -120,7 +126,9 @@ Api::Api(Engine& engine) : engine_(engine), workers_(os::make_thread_executor(wo
     add_query_routes();
     add_state_routes();
     add_replay_routes();
+    add_function_routes();
     add_process_routes();
+    add_dead_letter_routes();
     add_operation_routes();
 }
 

@@ -66,7 +66,9 @@ private:
     void add_query_routes();
     void add_state_routes();
     void add_replay_routes();
+    void add_function_routes();
     void add_process_routes();
+    void add_dead_letter_routes();
     void add_operation_routes();
 
     Engine& engine_;
@@ -80,5 +82,7 @@ private:
 net::Response json_response(codec::Json body, int status = 200);
 // {"schema_version":1,"items":[…],"complete":true}
 codec::Json list_document(codec::Json items);
+// The same object with "schema_version" in front.
+codec::Json versioned_document(const codec::Json& json);
 
 }  // namespace tarn::server

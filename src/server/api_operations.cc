@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "os/control_group.h"
 #include "server/api.h"
 #include "server/check.h"
 #include "server/config.h"
@@ -192,6 +193,103 @@ Result<net::Response> ready(Call& call) {
     return health(call);
 }
 
+// A label's value in Prometheus's text format.
+std::string label_text(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '\\' || c == '"') out += '\\';
+        c == '\n' ? out += "\\n" : out += c;
+    }
+    return out;
+}
+
+struct SubscriptionMetric {
+    const char *name, *type, *help;
+    std::function<double(const process::SubscriptionStatus&)> value;
+};
+
+const std::vector<SubscriptionMetric>& subscription_metrics() {
+    using Status = process::SubscriptionStatus;
+    const auto number = [](std::uint64_t count) { return static_cast<double>(count); };
+    static const std::vector<SubscriptionMetric> metrics = {
+        {"matched_total", "counter", "Events that it takes.",
+         [number](const Status& s) { return number(s.counts.matched); }},
+        {"delivered_total", "counter", "Events that its function took.",
+         [number](const Status& s) { return number(s.counts.delivered); }},
+        {"discarded_total", "counter", "Dead letters that were given up.",
+         [number](const Status& s) { return number(s.counts.discarded); }},
+        {"pending", "gauge", "Events that wait or are under way.",
+         [number](const Status& s) { return number(s.counts.pending); }},
+        {"held", "gauge", "Events behind a dead letter of their key.",
+         [number](const Status& s) { return number(s.counts.held); }},
+        {"dead", "gauge", "Dead letters.", [number](const Status& s) { return number(s.counts.dead); }},
+        {"lag_events", "gauge", "Events of the log that it has not looked at.",
+         [number](const Status& s) { return number(s.lag()); }},
+        {"lag_seconds", "gauge", "Age of the oldest event that is not settled.",
+         [](const Status& s) { return static_cast<double>(s.lag_us) / 1e6; }},
+        {"paused", "gauge", "1 while it is paused.", [](const Status& s) { return s.paused ? 1.0 : 0.0; }},
+        {"stuck", "gauge", "1 while something keeps it from moving.",
+         [](const Status& s) { return s.trouble.empty() ? 0.0 : 1.0; }},
+    };
+    return metrics;
+}
+
+// matched_total = delivered_total + pending + held + dead + discarded_total, of each.
+Status append_subscription_metrics(Call& call, std::string& out) {
+    TARN_ASSIGN(const auto declared, call.engine.processing().subscriptions());
+    if (declared.empty()) return {};
+    TARN_ASSIGN(auto* processes, call.engine.processing().processes());
+    TARN_ASSIGN(const auto all, processes->list());
+    for (const auto& metric : subscription_metrics()) {
+        const std::string name = fmt::format("tarn_subscription_{}", metric.name);
+        out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, metric.help, name, metric.type);
+        for (const auto& status : all)
+            out += fmt::format("{}{{subscription=\"{}\",stream=\"{}\"}} {}\n", name,
+                               label_text(status.spec.name), label_text(status.spec.stream),
+                               metric.value(status));
+    }
+    return {};
+}
+
+// Each with its numbers, and whether they add up.
+Result<codec::Json> subscriptions_json(Engine& engine) {
+    codec::Json items = codec::Json::array();
+    TARN_ASSIGN(const auto declared, engine.processing().subscriptions());
+    if (declared.empty()) return items;
+    TARN_ASSIGN(auto* processes, engine.processing().processes());
+    TARN_ASSIGN(const auto all, processes->list());
+    for (const auto& status : all) {
+        const auto& counts = status.counts;
+        const std::uint64_t sum =
+            counts.delivered + counts.pending + counts.held + counts.dead + counts.discarded;
+        codec::Json json = codec::Json::object({{"name", status.spec.name},
+                                                {"matched", counts.matched},
+                                                {"delivered", counts.delivered},
+                                                {"pending", counts.pending},
+                                                {"held", counts.held},
+                                                {"dead", counts.dead},
+                                                {"discarded", counts.discarded},
+                                                {"adds_up", sum == counts.matched}});
+        json.set("lag", status.lag()).set("trouble", status.trouble);
+        items.push(std::move(json));
+    }
+    return items;
+}
+
+// Of those at work: how their memory is limited, and which cannot start.
+Result<codec::Json> functions_json(Engine& engine) {
+    TARN_ASSIGN(auto* host, engine.processing().host());
+    const os::GroupBase& groups = os::group_base();
+    codec::Json json =
+        codec::Json::object({{"memory_limit", groups.path.empty() ? "watched" : "control groups"}});
+    if (!groups.why_not.empty()) json.set("no_control_groups", groups.why_not);
+    codec::Json failing = codec::Json::object();
+    for (const auto& each : host->list())
+        if (each.state == "failing") failing.set(each.spec.name, each.last_error);
+    json.set("failing", std::move(failing));
+    return json;
+}
+
 Result<net::Response> status(Call& call) {
     Engine& engine = call.engine;
     TARN_ASSIGN(const auto space, engine.fs().space(engine.directory().path()));
@@ -211,6 +309,17 @@ Result<net::Response> status(Call& call) {
     log.set("damaged", damage ? codec::Json(fmt::format("{}: {}", damage->place.text(), damage->message))
                               : codec::Json());
     json.set("log", std::move(log));
+    const auto troubles = engine.state().snapshot_troubles();
+    codec::Json snapshots = codec::Json::object();
+    for (const auto& [store, trouble] : troubles) snapshots.set(store, trouble);
+    if (!troubles.empty()) json.set("snapshots_failing", std::move(snapshots));
+    TARN_ASSIGN(codec::Json subscriptions, subscriptions_json(engine));
+    json.set("subscriptions", std::move(subscriptions));
+    TARN_ASSIGN(const auto declared, engine.processing().functions());
+    if (!declared.empty() && engine.processing().started()) {
+        TARN_ASSIGN(codec::Json functions, functions_json(engine));
+        json.set("functions", std::move(functions));
+    }
     return json_response(std::move(json));
 }
 
@@ -230,6 +339,7 @@ Result<net::Response> metrics(Call& call) {
     for (const auto& info : streams)
         out +=
             fmt::format("tarn_stream_rolled_sequence{{stream=\"{}\"}} {}\n", info.name, info.rolled_sequence);
+    TARN_TRY(append_subscription_metrics(call, out));
     net::Response response;
     response.content_type = "text/plain; version=0.0.4";
     response.body = std::move(out);

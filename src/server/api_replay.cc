@@ -94,7 +94,9 @@ Result<net::Response> create_run(Call& call) {
     TARN_ASSIGN(const codec::Json body, call.json({"plan", "allow"}));
     const std::string plan = body["plan"].as_string();
     TARN_TRY(call.engine.replay().show_plan(plan));
-    TARN_ASSIGN(const std::string run, call.engine.replay().create_run(plan));
+    std::vector<std::string> allow;
+    for (const auto& name : body["allow"].elements()) allow.push_back(name.as_string());
+    TARN_ASSIGN(const std::string run, call.engine.replay().create_run(plan, allow));
     TARN_ASSIGN(const std::string job, start_run(call.engine, plan, run, false));
     return started(run, job);
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "server/api.h"
+#include "server/function_restore.h"
 
 namespace tarn::server {
 namespace {
@@ -41,6 +42,29 @@ Result<net::Response> query_store(Call& call) {
     return json_response(std::move(json));
 }
 
+Result<net::Response> page_rows(Call& call) {
+    constexpr std::uint64_t most = 10'000;
+    TARN_TRY(call.parameters({"table", "after", "limit"}));
+    TARN_ASSIGN(const std::uint64_t limit, call.number("limit", 1000));
+    if (limit == 0 || limit > most)
+        return fail(Code::bad_usage, fmt::format("limit: expected 1 to {}", most));
+    TARN_TRY(call.engine.catch_up());
+    std::optional<std::string> after;
+    if (const auto given = call.request.parameter("after")) after = std::string(*given);
+    TARN_ASSIGN(auto page, call.engine.state().rows(call.arguments[0],
+                                                    std::string(call.request.parameter("table").value_or("")),
+                                                    after, limit));
+    codec::Json columns = codec::Json::array(), key = codec::Json::array(), rows = codec::Json::array();
+    for (const auto& column : page.answer.columns) columns.push(column);
+    for (const auto& column : page.key) key.push(column);
+    for (auto& row : page.answer.rows) rows.push(codec::Json::array(std::move(row)));
+    codec::Json json;
+    json.set("schema_version", 1).set("table", page.table).set("columns", std::move(columns));
+    json.set("key", std::move(key)).set("rows", std::move(rows));
+    json.set("complete", page.answer.complete).set("next", std::move(page.next));
+    return json_response(std::move(json));
+}
+
 // A place in a stream that does not feed the store says nothing about the store.
 Status check_feeds(Call& call, const std::string& store, const std::string& stream) {
     const std::string live = store.substr(0, store.find('@'));
@@ -48,6 +72,8 @@ Status check_feeds(Call& call, const std::string& store, const std::string& stre
     std::set<std::string> feeding;
     for (const auto& projection : projections)
         if (projection.store == live) feeding.insert(projection.stream);
+    TARN_ASSIGN(const auto subscriptions, call.engine.processing().feeding_subscriptions(live));
+    for (const auto& subscription : subscriptions) feeding.insert(subscription.stream);
     if (feeding.contains(stream)) return {};
     std::string streams;
     for (const auto& name : feeding) streams += (streams.empty() ? "" : ", ") + name;
@@ -103,6 +129,17 @@ void set_replaced(codec::Json& json, const state::Replaced& replaced) {
     json.set("moved_aside", text_or_null(replaced.moved_aside));
 }
 
+// A snapshot stands by itself; beyond it, functions get the events again where they feed the store.
+Result<FunctionRestored> restored_state(Call& call, const std::string& store,
+                                        const state::RestorePoint& point,
+                                        const std::optional<std::string>& into) {
+    TARN_ASSIGN(const bool by_functions, is_fed_by_functions(call.engine, store));
+    if (by_functions && !point.snapshot) return restore_through_functions(call.engine, store, point, into);
+    FunctionRestored restored;
+    TARN_ASSIGN(restored.result, call.engine.state().restore(store, point, into));
+    return restored;
+}
+
 Result<net::Response> restore_store(Call& call) {
     TARN_TRY(call.engine.catch_up());
     TARN_ASSIGN(const codec::Json body, call.json({"to", "into"}));
@@ -114,15 +151,18 @@ Result<net::Response> restore_store(Call& call) {
     if (body.has("into")) {
         TARN_ASSIGN(into, copy_name(store, body["into"].as_string()));
     }
-    TARN_ASSIGN(const auto done, call.engine.state().restore(store, point, into));
+    TARN_ASSIGN(const FunctionRestored restored, restored_state(call, store, point, into));
+    const state::RestoreResult& done = restored.result;
     codec::Json json;
     json.set("schema_version", 1).set("store", done.store).set("base", done.base).set("events", done.events);
+    json.set("run", restored.run.empty() ? codec::Json() : codec::Json(restored.run));
     codec::Json damaged = codec::Json::array();
     for (const auto& snapshot : done.damaged_snapshots) damaged.push(snapshot);
     json.set("damaged_snapshots", std::move(damaged));
     set_replaced(json, done.replaced.value_or(state::Replaced()));
     json.set("positions", positions_json(done.positions));
     TARN_TRY(call.engine.record("store.restored", done.store, json));
+    if (restored.stopped) return fail(*restored.stopped);
     return json_response(std::move(json));
 }
 
@@ -210,6 +250,7 @@ void Api::add_state_routes() {
     add("GET", "/v1/stores", "read", list_stores);
     add("GET", "/v1/stores/{}", "read", show_store);
     add("POST", "/v1/stores/{}/query", "query", query_store);
+    add("GET", "/v1/stores/{}/rows", "read", page_rows);
     add("POST", "/v1/stores/{}/restore", "operate", restore_store);
     add("POST", "/v1/stores/{}/pause", "operate", pause_store);
     add("POST", "/v1/stores/{}/resume", "operate", resume_store);

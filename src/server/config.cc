@@ -48,15 +48,23 @@ Result<Step> plan_stream(Engine& engine, const ConfigFile& file, const std::stri
                 }};
 }
 
-Result<Step> plan_store(Engine& engine, const std::string& name) {
-    const auto store = engine.state().store(name);
-    const bool known = store || store.error().code == Code::store_damaged;
-    if (!known && store.error().kind != ErrorKind::not_found) return fail(store.error());
-    return Step{{"store", name, known ? "none" : "create", "sqlite"}, [&engine, name]() -> Status {
+Result<Step> plan_store(Engine& engine, const std::string& name, const codec::Json& block) {
+    std::optional<state::SnapshotSchedule> schedule;
+    if (block.has("snapshots")) {
+        TARN_ASSIGN(schedule, state::SnapshotSchedule::from_json(block["snapshots"]));
+    }
+    const auto known = engine.state().schedule(name);
+    if (!known && known.error().kind != ErrorKind::not_found) return fail(known.error());
+    Change change{"store", name, known ? "none" : "create", "sqlite"};
+    if (schedule) change.detail += ", snapshots " + schedule->to_json().dump();
+    if (known && *known != schedule) change.action = "change";
+    return Step{change, [&engine, name, schedule, is_known = known.has_value()]() -> Status {
                     TARN_TRY(engine.state().declare_store(name));
+                    TARN_TRY(engine.state().set_schedule(name, schedule));
                     codec::Json data;
                     data.set("store", name).set("kind", "sqlite");
-                    return engine.record("store.declared", name, data);
+                    if (schedule) data.set("snapshots", schedule->to_json());
+                    return engine.record(is_known ? "store.changed" : "store.declared", name, data);
                 }};
 }
 
@@ -93,6 +101,11 @@ Result<Step> plan_function(Engine& engine, const std::string& name, const codec:
     Change change{"function", name, known ? "none" : "create",
                   fmt::format("{}, version {}", spec.runtime, *version)};
     if (known && known->to_json() != spec.to_json()) change.action = "change";
+    const auto at_work = engine.processing().version_at_work(name);
+    if (known && at_work && *at_work != *version) {
+        change.action = "change";
+        change.detail = fmt::format("{}, version {} becomes {}", spec.runtime, *at_work, *version);
+    }
     return Step{change, [&engine, name, spec, is_known = known.has_value()]() -> Status {
                     TARN_TRY(engine.processing().declare(spec));
                     return engine.record(
@@ -103,12 +116,11 @@ Result<Step> plan_function(Engine& engine, const std::string& name, const codec:
 
 Result<Step> plan_subscription(Engine& engine, const std::string& name, const codec::Json& block) {
     TARN_ASSIGN(const auto spec, process::SubscriptionSpec::from_json(name, block));
-    TARN_ASSIGN(const auto all, engine.processing().subscriptions());
-    const auto known = std::ranges::find(all, name, &process::SubscriptionSpec::name);
-    const bool is_known = known != all.end();
+    TARN_ASSIGN(const auto known, engine.catalog().document("subscription", name));
+    const bool is_known = known.has_value();
     Change change{"subscription", name, is_known ? "none" : "create",
-                  fmt::format("{} to function:{}", spec.stream, spec.function)};
-    if (is_known && known->to_json() != spec.to_json()) change.action = "change";
+                  fmt::format("{} to {}", spec.stream, spec.to_json()["to"].as_string())};
+    if (is_known && known->body != spec.to_json()) change.action = "change";
     return Step{change, [&engine, name, spec, is_known]() -> Status {
                     TARN_TRY(engine.processing().declare(spec));
                     return engine.record(
@@ -127,7 +139,10 @@ Result<KnownThings> known_to(Engine& engine) {
     TARN_ASSIGN(const auto projections, engine.state().projections());
     for (const auto& spec : projections) known.projections.emplace(spec.name, spec);
     TARN_ASSIGN(const auto functions, engine.processing().functions());
-    for (const auto& spec : functions) known.functions.push_back(spec.name);
+    for (const auto& spec : functions) {
+        known.functions.push_back(spec.name);
+        for (const auto& store : spec.stores) known.fed_by_functions.emplace(store, spec.name);
+    }
     return known;
 }
 
@@ -156,7 +171,7 @@ Result<std::vector<Step>> plan_steps(Engine& engine, const ConfigFile& file, con
     for (const auto& [name, block] : file.settings["streams"].members())
         TARN_TRY(take(plan_stream(engine, file, name, block)));
     for (const auto& [name, block] : file.settings["stores"].members())
-        TARN_TRY(take(plan_store(engine, name)));
+        TARN_TRY(take(plan_store(engine, name, block)));
     for (const auto& [name, block] : file.settings["projections"].members())
         TARN_TRY(take(plan_projection(engine, name, block)));
     for (const auto& [name, block] : file.settings["functions"].members())

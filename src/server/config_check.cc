@@ -131,6 +131,7 @@ private:
 
     void check_store(const std::string& name, const Json& block) {
         check_name("store", "stores", name);
+        if (block.has("snapshots")) check_schedule(name, block["snapshots"]);
         if (!block.has("kind") || block["kind"].as_string() == "sqlite") return;
         const std::string kind = block["kind"].as_string();
         const std::string path = fmt::format("stores.{}.kind", name);
@@ -144,6 +145,15 @@ private:
         const bool near = !nearest_word(kind, {"sqlite"}).empty();
         add(path, fmt::format("store {}: unknown kind {}", name, kind.empty() ? "" : "\"" + kind + "\""),
             near ? "did you mean sqlite?" : "there is kind: sqlite");
+    }
+
+    void check_schedule(const std::string& store, const Json& block) {
+        const auto schedule = state::SnapshotSchedule::from_json(block);
+        if (schedule) return;
+        const std::string setting = setting_in(schedule.error().message, "snapshots");
+        const bool is_given = !setting.empty() && block.has(setting.substr(1));
+        add_error(schedule.error(), fmt::format("stores.{}.snapshots{}", store, is_given ? setting : ""),
+                  "store " + store);
     }
 
     void check_projection(const std::string& name, const Json& block,
@@ -266,6 +276,12 @@ private:
         check_reference(path, what, "stream", block["stream"], streams_);
         const auto spec = process::SubscriptionSpec::from_json(name, block);
         if (!spec) return add_error(spec.error(), path + setting_in(spec.error().message, what), what);
+        if (!spec->to_stream.empty()) {
+            if (!contains(streams_, spec->to_stream))
+                add(path + ".to", fmt::format("{}: there is no stream {}", what, spec->to_stream),
+                    fmt::format("declare it: streams: {{{}: {{}}}}", spec->to_stream));
+            if (spec->function.empty()) return;
+        }
         std::vector<std::string> declared = names_in(file_.settings["functions"]);
         declared.insert(declared.end(), known_.functions.begin(), known_.functions.end());
         if (contains(declared, spec->function)) return;
@@ -289,6 +305,18 @@ private:
         for (const auto& [name, block] : file_.settings["projections"].members())
             projections.try_emplace(block["store"].as_string(), name);
         for (const auto& [name, spec] : known_.projections) projections.try_emplace(spec.store, name);
+        for (const auto& [name, block] : file_.settings["projections"].members()) {
+            const std::string store = block["store"].as_string();
+            const auto function = known_.fed_by_functions.find(store);
+            // One that the file declares too is told below, as the file has it.
+            if (function == known_.fed_by_functions.end() ||
+                file_.settings["functions"].has(function->second))
+                continue;
+            add(fmt::format("projections.{}.store", name),
+                fmt::format("store {} is fed by function {}, which is declared already", store,
+                            function->second),
+                "a store is fed by functions or by projections: give the projection a store of its own");
+        }
         for (const auto& [name, block] : file_.settings["functions"].members())
             for (std::size_t i = 0; i < block["stores"].elements().size(); ++i) {
                 const std::string store = block["stores"].elements()[i].as_string();

@@ -14,6 +14,7 @@ namespace tarn::server {
 struct KnownThings {
     std::vector<std::string> streams, stores, functions;
     std::map<std::string, state::ProjectionSpec> projections;
+    std::map<std::string, std::string> fed_by_functions;  // store → one of its functions
 };
 
 // All mistakes in the values of the file. Its keys were checked when it was read.

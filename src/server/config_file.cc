@@ -26,7 +26,8 @@ const Shape on_keys{Shape::Kind::keys, {{"pattern", &anything}, {"sql", &anythin
 const Shape projection_keys{
     Shape::Kind::keys,
     {{"stream", &anything}, {"store", &anything}, {"schema", &anything}, {"on", &on_keys}}};
-const Shape store_keys{Shape::Kind::keys, {{"kind", &anything}, {"snapshots", &later}}};
+const Shape schedule_keys{Shape::Kind::keys, {{"every", &anything}, {"keep", &anything}}};
+const Shape store_keys{Shape::Kind::keys, {{"kind", &anything}, {"snapshots", &schedule_keys}}};
 const Shape roll_keys{Shape::Kind::keys, {{"age", &anything}, {"size", &anything}}};
 const Shape rule_keys{Shape::Kind::keys,
                       {{"path", &anything}, {"name", &anything}, {"value", &anything}, {"unit", &anything}},
@@ -45,7 +46,8 @@ const Shape stream_keys{Shape::Kind::keys,
                          {"name_pattern", &anything},
                          {"event", &event_keys},
                          {"roll", &roll_keys},
-                         {"max_event_bytes", &anything}}};
+                         {"max_event_bytes", &anything},
+                         {"replay", &anything}}};
 const Shape function_keys{Shape::Kind::keys,
                           {{"runtime", &anything},
                            {"dir", &anything},
@@ -65,7 +67,7 @@ const Shape subscription_keys{Shape::Kind::keys,
                               {{"stream", &anything},
                                {"pattern", &anything},
                                {"to", &anything},
-                               {"via", &later},
+                               {"via", &anything},
                                {"shape", &anything},
                                {"order", &anything},
                                {"batch", &batch_keys},

@@ -14,6 +14,8 @@
 #include "server/data_directory.h"
 #include "server/jobs.h"
 #include "server/processing.h"
+#include "server/run_functions.h"
+#include "server/store_feeders.h"
 #include "state/state.h"
 
 namespace tarn::server {
@@ -44,11 +46,16 @@ public:
         query_->stop();
     }
     bool stopping() const { return stopping_; }
+    const std::atomic<bool>& stop_flag() const { return stopping_; }
     // Feeds projections with all that is durable now. A damaged log feeds nothing: stores stay as they are.
     Status catch_up();
     // An event in the system stream. Failing to write it is reported, never ignored; but a damaged log takes
     // none, which opening_note has said.
     Status record(std::string_view type, std::string_view subject, const codec::Json& data);
+
+    // From now on whatever rebuilds takes the letter's edited payload in the event's place. The same again
+    // does nothing. docs/decisions/0009-corrections.md
+    Status correct(const process::DeadLetter& letter);
 
     os::FileSystem& fs() { return *fs_; }
     os::Clock& clock() { return *clock_; }
@@ -69,6 +76,9 @@ private:
     Engine() = default;
     Status open_parts();
     Status open_log();
+    Status finish_corrections();
+    void append_derived(const process::DerivedEvent& derived, std::function<void(Status)> done);
+    Status write_correction(const catalog::Document& document);
     Result<log::Appended> append_replayed(const std::string& stream,
                                           const std::vector<replay::Outgoing>& batch,
                                           const log::Origin& origin, const std::string& run);
@@ -80,12 +90,15 @@ private:
     std::unique_ptr<os::Rng> rng_;
     std::unique_ptr<DataDirectory> directory_;
     std::unique_ptr<catalog::Catalog> catalog_;
+    std::shared_ptr<process::Bell> bell_ = std::make_shared<process::Bell>();
     std::unique_ptr<log::Log> log_;
     std::unique_ptr<objects::ObjectStore> store_;
     std::unique_ptr<lake::Lake> lake_;
     std::unique_ptr<capture::Capture> capture_;
+    std::unique_ptr<StoreFeeders> feeders_;
     std::unique_ptr<state::State> state_;
     std::unique_ptr<query::QueryService> query_;
+    std::unique_ptr<RunFunctions> run_functions_;
     std::unique_ptr<replay::Replay> replay_;
     std::unique_ptr<Jobs> jobs_;
     std::unique_ptr<Processing> processing_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "base/nearest.h"
 #include "log/log.h"
@@ -68,6 +69,17 @@ Result<std::vector<process::SubscriptionSpec>> Processing::subscriptions() {
     return specs;
 }
 
+Result<std::vector<process::SubscriptionSpec>> Processing::feeding_subscriptions(std::string_view store) {
+    std::set<std::string> feeding;
+    TARN_ASSIGN(const auto function_specs, functions());
+    for (const auto& spec : function_specs)
+        if (std::ranges::find(spec.stores, store) != spec.stores.end()) feeding.insert(spec.name);
+    TARN_ASSIGN(auto specs, subscriptions());
+    std::erase_if(specs, [&](const auto& spec) { return !feeding.contains(spec.function); });
+    std::ranges::sort(specs, {}, &process::SubscriptionSpec::name);
+    return specs;
+}
+
 Result<functions::FunctionHost*> Processing::host() {
     const std::lock_guard lock(mutex_);
     if (!host_) {
@@ -76,35 +88,75 @@ Result<functions::FunctionHost*> Processing::host() {
     return host_.get();
 }
 
+// What it remembers is of what was declared, so all of that is put to work before anybody sees it.
 Result<process::Processes*> Processing::processes() {
     TARN_ASSIGN(functions::FunctionHost * functions, host());
-    {
-        const std::lock_guard lock(mutex_);
-        if (processes_) return processes_.get();
-        TARN_ASSIGN(processes_, process::Processes::open({parts_.lake,
-                                                          [this] { return parts_.log.durable_end(); },
-                                                          *functions,
-                                                          parts_.clock,
-                                                          parts_.rng,
-                                                          parts_.directory + "/process.db",
-                                                          {}}));
-    }
-    // What it remembers is of what was declared.
+    const std::lock_guard lock(mutex_);
+    if (processes_) return processes_.get();
+    TARN_ASSIGN(auto opened,
+                process::Processes::open({.lake = parts_.lake,
+                                          .durable_end = [this] { return parts_.log.durable_end(); },
+                                          .functions = *functions,
+                                          .clock = parts_.clock,
+                                          .rng = parts_.rng,
+                                          .path = parts_.directory + "/process.db",
+                                          .run_names = parts_.run_names,
+                                          .bell = parts_.bell,
+                                          .derive = parts_.derive}));
     TARN_ASSIGN(const auto specs, subscriptions());
     for (const auto& spec : specs) {
-        const Status working = put_to_work(spec);
-        // Its stream was deleted: there is nothing to deliver, and the others must work.
+        TARN_ASSIGN(const Sequence from, first_sequence(spec));
+        const Status working = opened->declare(spec, from);
+        // Its stream was deleted before it ever worked: the others must work.
         if (!working && working.error().kind != ErrorKind::not_found) return fail(working.error());
     }
+    processes_ = std::move(opened);
+    // The first subscription of a server that is up: until now there was nothing to deliver.
+    if (started_) processes_->start();
     return processes_.get();
 }
 
-// What a function feeds, it finds through its environment.
-functions::FunctionSpec Processing::with_environment(functions::FunctionSpec spec) const {
-    for (const auto& store : spec.stores)
+// What a function feeds, it finds through its environment. `copy`: of the store "accounts@fix", that copy.
+functions::FunctionSpec Processing::with_environment(functions::FunctionSpec spec,
+                                                     const std::string& copy) const {
+    for (const auto& store : spec.stores) {
+        const bool is_copied = copy.starts_with(store + "@");
+        const std::string file =
+            is_copied ? fmt::format("copy-{}.db", copy.substr(store.size() + 1)) : std::string("live.db");
         spec.environment.emplace_back(store_variable(store),
-                                      fmt::format("{}/stores/{}/live.db", parts_.directory, store));
+                                      fmt::format("{}/stores/{}/{}", parts_.directory, store, file));
+    }
     return spec;
+}
+
+std::string Processing::name_at_copy(const std::string& function, const std::string& copy) {
+    return function + copy.substr(copy.find('@'));
+}
+
+Result<std::shared_ptr<void>> Processing::put_to_work_at(const functions::FunctionSpec& spec,
+                                                         const std::string& copy) {
+    TARN_ASSIGN(functions::FunctionHost * functions, host());
+    TARN_ASSIGN(const std::string version, version_of(spec));
+    functions::FunctionSpec own = with_environment(spec, copy);
+    own.name = name_at_copy(spec.name, copy);
+    TARN_TRY(functions->declare(own, version));
+    return std::shared_ptr<void>(functions, [name = own.name](void* host) {
+        auto* const at = static_cast<functions::FunctionHost*>(host);
+        const auto gone = at->suspend(name);
+        at->remove(name);
+    });
+}
+
+Result<std::string> Processing::version_of(const functions::FunctionSpec& spec) {
+    return functions::code_version(spec, parts_.fs);
+}
+
+std::optional<std::string> Processing::version_at_work(std::string_view function) {
+    if (!started_) return std::nullopt;
+    const auto functions = host();
+    if (!functions) return std::nullopt;
+    const auto status = (*functions)->find(function);
+    return status ? std::optional(status->version) : std::nullopt;
 }
 
 Status Processing::put_to_work(const functions::FunctionSpec& spec) {
@@ -113,8 +165,18 @@ Status Processing::put_to_work(const functions::FunctionSpec& spec) {
     return functions->declare(with_environment(spec), version);
 }
 
+// Opening puts to work what is declared: this one, too.
 Status Processing::put_to_work(const process::SubscriptionSpec& spec) {
+    bool is_open = false;
+    {
+        const std::lock_guard lock(mutex_);
+        is_open = processes_ != nullptr;
+    }
     TARN_ASSIGN(process::Processes * deliveries, processes());
+    if (!is_open) {
+        TARN_TRY(deliveries->find(spec.name));
+        return {};
+    }
     TARN_ASSIGN(const Sequence from, first_sequence(spec));
     return deliveries->declare(spec, from);
 }
@@ -132,9 +194,12 @@ Result<Sequence> Processing::first_sequence(const process::SubscriptionSpec& spe
 Status Processing::start() {
     TARN_ASSIGN(const auto function_specs, functions());
     TARN_ASSIGN(const auto subscription_specs, subscriptions());
-    started_ = true;
-    if (function_specs.empty() && subscription_specs.empty()) return {};
+    if (function_specs.empty() && subscription_specs.empty()) {
+        started_ = true;
+        return {};
+    }
     TARN_ASSIGN(process::Processes * deliveries, processes());
+    started_ = true;
     for (const auto& spec : function_specs) {
         const Status working = put_to_work(spec);
         // One whose code is gone must not keep the others from working; its subscriptions say so.

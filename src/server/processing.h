@@ -4,8 +4,10 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,10 @@ public:
         std::string program;  // this binary
         std::string
             directory;  // the data directory, absolute: functions have a working directory of their own
+        std::shared_ptr<process::Bell> bell;  // rung when events become durable
+        process::Derive derive;               // of subscriptions to a stream
+        // Whether the run of that uid named this subscription (`--only`).
+        std::function<bool(std::string_view run_uid, const std::string& subscription)> run_names = {};
     };
     explicit Processing(Parts parts) : parts_(std::move(parts)) {}
     ~Processing() { stop(0); }
@@ -40,6 +46,8 @@ public:
     Result<std::vector<functions::FunctionSpec>> functions();
     Result<functions::FunctionSpec> function(std::string_view name);  // unknown_function names the nearest
     Result<std::vector<process::SubscriptionSpec>> subscriptions();
+    // The feeders of a store that functions feed: those whose function lists the store. By name.
+    Result<std::vector<process::SubscriptionSpec>> feeding_subscriptions(std::string_view store);
 
     // Begins to deliver; until stop.
     Status start();
@@ -51,12 +59,20 @@ public:
     // With the function at hand, also when nothing is started.
     Result<functions::InvocationResult> invoke(const std::string& name, functions::Invocation invocation);
     Result<functions::FunctionHost*> host();
+    // For runs into a copy, such as accounts@fix: processes of its own, under this name, which find the copy
+    // where they find the store else. They end with the handle, which waits for that.
+    static std::string name_at_copy(const std::string& function, const std::string& copy);  // "ledger@fix"
+    Result<std::shared_ptr<void>> put_to_work_at(const functions::FunctionSpec& spec,
+                                                 const std::string& copy);
+    Result<std::string> version_of(const functions::FunctionSpec& spec);    // of its code as it is now
+    std::optional<std::string> version_at_work(std::string_view function);  // nullopt: nothing is at work
     Result<process::Processes*> processes();
 
 private:
     Status put_to_work(const functions::FunctionSpec& spec);
     Status put_to_work(const process::SubscriptionSpec& spec);
-    functions::FunctionSpec with_environment(functions::FunctionSpec spec) const;
+    functions::FunctionSpec with_environment(functions::FunctionSpec spec,
+                                             const std::string& copy = "") const;
     Result<Sequence> first_sequence(const process::SubscriptionSpec& spec);
 
     const Parts parts_;

@@ -66,6 +66,16 @@ Result<std::unique_ptr<Applier>> StateImpl::applier(std::string_view store,
     return std::unique_ptr<Applier>(std::move(made));
 }
 
+Result<std::shared_ptr<void>> StateImpl::claim(std::string_view store) {
+    const auto name = split_store_name(store);
+    TARN_TRY(check_exists(name));
+    auto& target = slot(name.text());
+    std::shared_lock files(target.files);
+    TARN_TRY(check_exists(name));  // it may have been discarded while we waited
+    target.appliers++;
+    return std::shared_ptr<void>(&target, [&target](void*) { target.appliers--; });
+}
+
 Status StateImpl::advance(std::string_view store, std::string_view feeder, Sequence sequence,
                           const std::map<Partition, Offset>& next) {
     const auto name = split_store_name(store);
@@ -82,7 +92,10 @@ Status StateImpl::advance(std::string_view store, std::string_view feeder, Seque
         row->sequence = sequence;
         for (const auto& [partition, offset] : next)
             row->next[partition] = std::max(row->next[partition], offset);
-        return write_watermark(database, *row);
+        TARN_TRY(write_watermark(database, *row));
+        // A projection has noted by itself what it refused; what a function had missed it has had by now.
+        const bool is_outside = row->version.empty();
+        return is_outside ? forget_missed(database, *row) : Status();
     };
     return explained(database.transaction(set));
 }
@@ -127,10 +140,11 @@ Result<std::string> StateImpl::build_copy(const std::string& store, const std::s
                                           std::string_view base) {
     std::string recorded(base);
     std::string bytes;
+    std::vector<FeederPosition> positions;
     if (base == "live") {
-        TARN_ASSIGN(auto side, open_side(store));
-        TARN_ASSIGN(auto image, explained(read_image(side.database())));
+        TARN_ASSIGN(auto image, read_live_image(store, {}));
         bytes = std::move(image.bytes);
+        positions = std::move(image.positions);
     } else if (base != "empty") {
         TARN_ASSIGN(const auto info, snapshot(base));
         if (info.store != store)
@@ -138,6 +152,7 @@ Result<std::string> StateImpl::build_copy(const std::string& store, const std::s
                                                      info.id, info.store, store));
         TARN_ASSIGN(bytes, get_snapshot(parts_.lake.store(), info));
         recorded = info.id;
+        positions = info.positions;
     }
     if (!bytes.empty()) TARN_TRY(os::write_file_durably(parts_.fs, path, bytes));
     TARN_ASSIGN(auto database, open_store_file(path));
@@ -147,6 +162,7 @@ Result<std::string> StateImpl::build_copy(const std::string& store, const std::s
         if (auto ready = ensure_feeder(database, spec, stream.id); !ready)
             return fail(explain_base(std::move(ready.error())));
     }
+    TARN_TRY(write_outside_positions(store, database, positions));
     TARN_TRY(fold_in(database));
     return recorded;
 }
@@ -181,7 +197,7 @@ Status StateImpl::discard_copy(std::string_view store_at_copy) {
 
 // The copy's file becomes the store's; what was live is kept as a snapshot. Feeding goes on from where the
 // copy is.
-Result<Replaced> StateImpl::promote_copy(std::string_view store_at_copy) {
+Result<Replaced> StateImpl::promote_copy(std::string_view store_at_copy, bool pause) {
     const auto name = split_store_name(store_at_copy);
     TARN_TRY(check_copy_exists(name));
     auto& copy = slot(name.text());
@@ -195,14 +211,18 @@ Result<Replaced> StateImpl::promote_copy(std::string_view store_at_copy) {
                         name.text()),
             {.next = fmt::format("tarn replay plan --rebuild {} --base empty --into NAME", name.store)});
     TARN_TRY(check_unused(name, copy));
+    TARN_ASSIGN(const auto quiet, end_programs(name.store));
     TARN_ASSIGN(const auto replaced, keep_live(name.store));
+    TARN_TRY(check_file(name));
+    TARN_ASSIGN(const auto placement, plan_placement(name.store, path_of(name), pause));
+    if (pause && placement.is_null()) TARN_TRY(set_paused(name.store, true));
 
     // Both at once: a comparison that holds one of them must be able to get the other.
     std::scoped_lock files(live.files, copy.files);
     TARN_TRY(check_unused(name, copy));
     TARN_TRY(check_unused({name.store, ""}, live));
     TARN_TRY(make_live(name));
-    TARN_TRY(put_in_place(path_of(name), {name.store, ""}, live, replaced.moved_aside));
+    TARN_TRY(replace_live(name.store, path_of(name), live, replaced.moved_aside, placement));
     TARN_TRY(forget_copy(name));
     return replaced;
 }

@@ -61,12 +61,16 @@ Failure unusable_store(const StoreName& name, std::string_view path, std::string
 }
 
 Status check_structure(sqlite::Database& database) {
+    return check_structure(database, sqlite3_db_filename(database.handle(), "main"));
+}
+
+Status check_structure(sqlite::Database& database, const char* path) {
     TARN_ASSIGN(auto statement, database.prepare("PRAGMA quick_check(1)"));
     TARN_ASSIGN(const bool row, statement.step());
     if (row && statement.text(0) == "ok") return {};
     // "*** in database main ***\nTree 2 page 7: …"
     const std::string_view found = row ? statement.text(0) : "it cannot be checked";
-    return damaged_file(sqlite3_db_filename(database.handle(), "main"), found.substr(found.rfind('\n') + 1));
+    return damaged_file(path, found.substr(found.rfind('\n') + 1));
 }
 
 }  // namespace tarn::state

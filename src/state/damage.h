@@ -29,5 +29,6 @@ Failure unusable_store(const StoreName& name, std::string_view path, std::string
 
 // Reads all pages and rows; what the rows say cannot be checked. In the caller's transaction.
 Status check_structure(sqlite::Database& database);
+Status check_structure(sqlite::Database& database, const char* path);  // as it is to be named
 
 }  // namespace tarn::state

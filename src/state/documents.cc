@@ -166,6 +166,7 @@ Json StoreInfo::to_json() const {
     auto shown = Json::array();
     for (const auto& position : positions) shown.push(shown_position(position));
     json.set("paused", paused).set("positions", std::move(shown));
+    if (!schedule.is_null()) json.set("snapshots", schedule);
     if (failed > 0) json.set("failed", failed_to_json(*this));
     if (!note.empty()) json.set("note", note);
     if (!damage.empty()) json.set("damage", damage);
@@ -179,6 +180,7 @@ Json SnapshotInfo::to_json() const {
                          {"object", object},
                          {"sha256", sha256},
                          {"bytes", bytes},
+                         {"scheduled", scheduled},
                          {"positions", positions_to_json(positions)}});
 }
 
@@ -190,6 +192,7 @@ Result<SnapshotInfo> SnapshotInfo::from_json(const Json& json) {
     info.object = json["object"].as_string();
     info.sha256 = json["sha256"].as_string();
     info.bytes = json["bytes"].as_uint();
+    info.scheduled = json["scheduled"].as_bool();
     for (const auto& element : json["positions"].elements()) {
         TARN_ASSIGN(auto position, FeederPosition::from_json(element));
         info.positions.push_back(std::move(position));

@@ -1,6 +1,8 @@
 #include "state/feed.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 namespace tarn::state {
 namespace {
@@ -45,6 +47,54 @@ std::map<Partition, Offset> next_in_objects(const lake::StreamView& view, Sequen
     return next;
 }
 
+namespace {
+
+// The first event of the partition at or after `sequence` that is in an object; nullopt when there is none.
+Result<std::optional<Offset>> first_in_objects(lake::Lake& lake, const lake::StreamView& view,
+                                               Partition partition, Sequence sequence) {
+    const auto object = std::ranges::find_if(view.objects, [&](const catalog::ObjectInfo& each) {
+        return each.partition == partition && each.last_sequence >= sequence;
+    });
+    if (object == view.objects.end()) return std::optional<Offset>();
+    if (object->first_sequence >= sequence) return std::optional(object->first);
+    lake::ScanOptions options;
+    options.partition = partition;
+    options.from_sequence = sequence;
+    options.with_hash = false;
+    TARN_ASSIGN(const auto scan, lake.scan(view, std::move(options)));
+    TARN_ASSIGN(const auto* event, scan->next());
+    return event == nullptr ? std::nullopt : std::optional(event->position.offset);
+}
+
+}  // namespace
+
+Result<std::map<Partition, Offset>> next_at(lake::Lake& lake, const lake::StreamView& view,
+                                            Sequence sequence) {
+    std::map<Partition, Offset> next = next_in_objects(view, sequence);
+    std::set<Partition> open;
+    for (Partition partition = 0; partition < view.partitions; ++partition) {
+        TARN_ASSIGN(const auto first, first_in_objects(lake, view, partition, sequence));
+        if (first)
+            next[partition] = *first;
+        else
+            open.insert(partition);
+    }
+    lake::ScanOptions options;
+    options.from_sequence = view.rolled_sequence;
+    options.with_hash = false;
+    TARN_ASSIGN(const auto scan, lake.scan(view, std::move(options)));
+    while (!open.empty()) {
+        TARN_ASSIGN(const auto* event, scan->next());
+        if (event == nullptr) break;
+        const auto& [stream, partition, offset] = event->position;
+        if (!open.contains(partition)) continue;
+        next[partition] = event->sequence < sequence ? offset + 1 : offset;
+        if (event->sequence >= sequence) open.erase(partition);
+    }
+    for (const Partition partition : open) next.try_emplace(partition, 0);
+    return next;
+}
+
 Result<FeedCounts> feed(lake::Lake& lake, const lake::StreamView& view, Feeder& feeder,
                         const FeedRange& range) {
     const Sequence end = std::min(range.until, view_end(view));
@@ -56,7 +106,7 @@ Result<FeedCounts> feed(lake::Lake& lake, const lake::StreamView& view, Feeder& 
     options.until_sequence = end;
     options.with_hash = false;
     if (range.prune) options.types = feeder.types();
-    TARN_ASSIGN(const auto scan, lake.scan(view, std::move(options)));
+    TARN_ASSIGN(const auto scan, lake::scan_corrected(lake, view, std::move(options)));
     for (bool more = true; more;) {
         TARN_TRY(feeder.begin());
         feeder.follow_stream(view.stream);

@@ -21,6 +21,11 @@ Sequence view_end(const lake::StreamView& view);
 // object.
 std::map<Partition, Offset> next_in_objects(const lake::StreamView& view, Sequence until);
 
+// Where the next event of each partition stands after every event of `view` before `sequence`. Reads the
+// log's tail, and of the objects those that hold events on both sides.
+Result<std::map<Partition, Offset>> next_at(lake::Lake& lake, const lake::StreamView& view,
+                                            Sequence sequence);
+
 struct FeedRange {
     Sequence until = UINT64_MAX;  // exclusive; the watermark ends there, or at the view's end
     bool prune =

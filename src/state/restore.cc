@@ -181,6 +181,10 @@ Status StateImpl::build(const std::string& store, const std::string& path, const
     TARN_ASSIGN(auto database, open_store_file(path));
     if (touches) TARN_TRY(make_touch_tables(database));
     TARN_TRY(fold_up_to(store, database, cut, result));
+    if (point.snapshot && result.base != "empty") {
+        TARN_ASSIGN(const auto base, snapshot(result.base));
+        TARN_TRY(write_outside_positions(store, database, base.positions));
+    }
     TARN_ASSIGN(result.positions, read_positions(database));
     return fold_in(database);
 }
@@ -209,7 +213,7 @@ Status StateImpl::fold_up_to(const std::string& store, sqlite::Database& databas
 // What is live must be found again after something else took its place: as a snapshot, or as the file itself
 // where it is too damaged for one. Under slot.work.
 Result<Replaced> StateImpl::keep_live(const std::string& store) {
-    auto safety = create_snapshot_of(store);
+    auto safety = create_snapshot_of(store, false);
     if (safety) return Replaced{safety->id, ""};
     if (safety.error().code != Code::store_damaged) return fail(std::move(safety.error()));
     TARN_ASSIGN(const auto file, parts_.fs.stat(path_of({store, ""})));
@@ -257,6 +261,18 @@ Status StateImpl::put_in_place(const std::string& from, const StoreName& name, S
     return {};
 }
 
+// The file that was built becomes the live one. Feeders are paused before the swap, or in one step with it: a
+// crash in between leaves the old state, never the restored one running on.
+Result<Replaced> StateImpl::restore_in_place(const std::string& store, const std::string& built, Slot& slot) {
+    TARN_ASSIGN(const auto quiet, end_programs(store));
+    TARN_ASSIGN(auto replaced, keep_live(store));
+    TARN_ASSIGN(const auto placement, plan_placement(store, built, true));
+    if (placement.is_null()) TARN_TRY(set_paused(store, true));
+    std::unique_lock files(slot.files);
+    TARN_TRY(replace_live(store, built, slot, replaced.moved_aside, placement));
+    return replaced;
+}
+
 Result<RestoreResult> StateImpl::restore(std::string_view store, const RestorePoint& point,
                                          std::optional<std::string> into_copy) {
     StoreName name = split_store_name(store);
@@ -284,18 +300,14 @@ Result<RestoreResult> StateImpl::restore(std::string_view store, const RestorePo
         (void)remove_database(parts_.fs, temporary);  // the first error is the one to tell
         return fail(built.error());
     }
-    Replaced replaced;
     if (!name.is_copy()) {
-        TARN_ASSIGN(replaced, keep_live(name.store));
-        result.replaced = replaced;
-        // Before the swap: a crash in between leaves the old state and waiting feeders, never the restored
-        // one running on.
-        TARN_TRY(set_paused(name.store, true));
+        TARN_ASSIGN(result.replaced, restore_in_place(name.store, temporary, target));
+        return result;
     }
     std::unique_lock files(target.files);
-    TARN_TRY(put_in_place(temporary, name, target, replaced.moved_aside));
+    TARN_TRY(put_in_place(temporary, name, target, ""));
     files.unlock();
-    if (name.is_copy()) TARN_TRY(save_copy(name.text(), {parts_.clock.now(), result.base, true}));
+    TARN_TRY(save_copy(name.text(), {parts_.clock.now(), result.base, true}));
     return result;
 }
 

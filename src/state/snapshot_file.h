@@ -2,6 +2,7 @@
 // Format: docs/formats/snapshot.md.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,24 @@ struct DatabaseImage {
     std::vector<FeederPosition> positions;  // as they stand in these bytes
 };
 
-// What the last commit left, read in one transaction; writers go on meanwhile.
-Result<DatabaseImage> read_image(sqlite::Database& reader);
+// What the last commit left, read in one transaction; writers go on meanwhile. `positions`, when given, says
+// how far the feeders are instead of the database; it is called when what is read is fixed.
+using ReadPositions = std::function<Result<std::vector<FeederPosition>>()>;
+// `meanwhile`, when given, is called with the image by another thread while its structure is still being
+// checked.
+using UseImage = std::function<void(const DatabaseImage& image)>;
+Result<DatabaseImage> read_image(sqlite::Database& reader, const ReadPositions& positions,
+                                 const UseImage& meanwhile);
 
 std::string snapshot_object_name(std::string_view store, std::string_view id);
 std::string snapshot_manifest_name(std::string_view store, std::string_view id);
+struct PackedImage {
+    std::string sha256, packed;
+};
+PackedImage pack_image(const DatabaseImage& image);
 // Fills in object, sha256, bytes and positions; puts the object, then its manifest.
-Status put_snapshot(objects::ObjectStore& objects, SnapshotInfo& info, const DatabaseImage& image);
+Status put_snapshot(objects::ObjectStore& objects, SnapshotInfo& info, const DatabaseImage& image,
+                    const PackedImage& packed);
 // The database's bytes again. snapshot_damaged when they are not the bytes that were put, or are gone.
 Result<std::string> get_snapshot(objects::ObjectStore& objects, const SnapshotInfo& info);
 

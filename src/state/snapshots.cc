@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "state/damage.h"
+#include "state/outside_feeders.h"
 #include "state/state_impl.h"
 #include "state/store_file.h"
 
@@ -32,21 +33,39 @@ Result<SnapshotInfo> StateImpl::create_snapshot(std::string_view store) {
     if (name.is_copy())
         return fail(Code::bad_usage, fmt::format("{} is a copy; snapshots are taken of stores", store),
                     {.next = fmt::format("tarn snapshot create {}", name.store)});
-    std::lock_guard work(slot(name.store).work);
-    return create_snapshot_of(name.store);
+    return create_snapshot_of(name.store, false);
 }
 
-// Under slot.work. The document comes last: a crash before it leaves objects that nothing names, and no
-// number twice.
-Result<SnapshotInfo> StateImpl::create_snapshot_of(const std::string& store) {
+// What the store is and how far its feeders are in it. Projections go on meanwhile; functions wait until the
+// read transaction stands.
+Result<DatabaseImage> StateImpl::read_live_image(const std::string& store, const UseImage& meanwhile) {
+    TARN_ASSIGN(const auto outside, outside_feeders(store));
+    if (outside.empty()) {
+        TARN_ASSIGN(auto side, open_side(store));
+        return explained(read_image(side.database(), {}, meanwhile));
+    }
+    TARN_ASSIGN(auto quiet, parts_.outside->quiesce(store));
     TARN_ASSIGN(auto side, open_side(store));
-    TARN_ASSIGN(const auto image, explained(read_image(side.database())));
+    const auto positions = [&] {
+        auto exact = parts_.outside->positions(store);
+        quiet.reset();
+        return exact;
+    };
+    return explained(read_image(side.database(), positions, meanwhile));
+}
+
+// The document comes last: a crash before it leaves objects that nothing names, and no number twice.
+Result<SnapshotInfo> StateImpl::create_snapshot_of(const std::string& store, bool scheduled) {
+    PackedImage packed;
+    TARN_ASSIGN(const auto image,
+                read_live_image(store, [&](const DatabaseImage& one) { packed = pack_image(one); }));
     TARN_ASSIGN(const auto number, parts_.catalog.next_number(snapshot_kind));
     SnapshotInfo info;
     info.id = snapshot_id(number);
     info.store = store;
     info.created = parts_.clock.now();
-    TARN_TRY(put_snapshot(parts_.lake.store(), info, image));
+    info.scheduled = scheduled;
+    TARN_TRY(put_snapshot(parts_.lake.store(), info, image, packed));
     TARN_TRY(
         parts_.catalog.put_document({std::string(snapshot_kind), info.id, info.created, info.to_json()}));
     return info;

@@ -6,6 +6,7 @@
 
 #include "state/check_projection.h"
 #include "state/damage.h"
+#include "state/outside_feeders.h"
 #include "state/state_impl.h"
 
 namespace tarn::state {
@@ -86,7 +87,11 @@ Status StateImpl::load() {
 Status StateImpl::load_stores() {
     TARN_ASSIGN(const auto documents, parts_.catalog.documents(store_kind));
     for (const auto& document : documents) {
-        stores_[document.id] = {document.created, document.body["paused"].as_bool(), "", {}};
+        StoreDocument known{document.created, document.body["paused"].as_bool(), "", {}};
+        if (document.body.has("snapshots")) {
+            TARN_ASSIGN(known.schedule, SnapshotSchedule::from_json(document.body["snapshots"]));
+        }
+        stores_[document.id] = std::move(known);
         TARN_TRY(parts_.fs.make_directories(directory_of(document.id)));
         TARN_TRY(remove_leftovers(parts_.fs, directory_of(document.id)));
     }
@@ -176,8 +181,9 @@ Status StateImpl::check_copy_exists(const StoreName& name) {
 }
 
 Status StateImpl::save_store(const std::string& name, const StoreDocument& document) {
-    TARN_TRY(parts_.catalog.put_document({std::string(store_kind), name, document.created,
-                                          Json::object({{"kind", "sqlite"}, {"paused", document.paused}})}));
+    Json body = Json::object({{"kind", "sqlite"}, {"paused", document.paused}});
+    if (document.schedule) body.set("snapshots", document.schedule->to_json());
+    TARN_TRY(parts_.catalog.put_document({std::string(store_kind), name, document.created, std::move(body)}));
     std::lock_guard lock(mutex_);
     stores_[name] = document;
     return {};
@@ -280,12 +286,14 @@ Status StateImpl::set_paused(std::string_view store, bool paused) {
     TARN_TRY(check_exists(name));
     if (name.is_copy())
         return fail(Code::bad_usage, fmt::format("{} is a copy; only a store's feeders are paused", store));
+    TARN_ASSIGN(const auto outside, outside_feeders(name.store));
+    if (!outside.empty()) TARN_TRY(parts_.outside->set_paused(name.store, paused));
     StoreDocument document;
     {
         std::lock_guard lock(mutex_);
         document = stores_[name.store];
     }
-    document.paused = paused;
+    document.paused = paused && outside.empty();
     document.damage.reset();  // looked at again
     return save_store(name.store, document);
 }
@@ -324,15 +332,36 @@ Result<StoreInfo> StateImpl::describe(const StoreName& name) {
     // Opened before anything is looked up, so that a copy is not discarded meanwhile.
     TARN_ASSIGN(auto side, open_side(name.text()));
     auto info = declared(name);
+    if (!name.is_copy()) {
+        TARN_ASSIGN(const auto all, snapshots());
+        info.schedule = schedule_json(name.store, all);
+    }
     TARN_ASSIGN(const auto file, parts_.fs.stat(path_of(name)));
     if (file) info.bytes = file->size;
     TARN_ASSIGN(info.positions, explained(read_positions(side.database())));
+    TARN_TRY(describe_outside(name, info));
     TARN_ASSIGN(info.failed, explained(count_failed(side.database())));
     TARN_ASSIGN(info.first_failed, explained(read_failed(side.database(), failed_shown_max)));
     return info;
 }
 
+// A copy's own file says where they stand in it.
+Status StateImpl::describe_outside(const StoreName& name, StoreInfo& info) {
+    TARN_ASSIGN(const auto outside, outside_feeders(name.store));
+    if (outside.empty()) return {};
+    info.feeders.insert(info.feeders.end(), outside.begin(), outside.end());
+    if (name.is_copy()) return {};
+    TARN_ASSIGN(info.positions, parts_.outside->positions(name.store));
+    TARN_ASSIGN(info.paused, parts_.outside->is_paused(name.store));
+    return {};
+}
+
 Result<StoreInfo> StateImpl::store(std::string_view name) { return describe(split_store_name(name)); }
+
+Result<std::vector<FailedEvent>> StateImpl::failed_events(std::string_view store) {
+    TARN_ASSIGN(auto side, open_side(store));
+    return explained(read_failed(side.database(), INT64_MAX));
+}
 
 Result<std::vector<StoreInfo>> StateImpl::stores() {
     std::vector<StoreInfo> infos;

@@ -20,6 +20,8 @@
 
 namespace tarn::state {
 
+class OutsideFeeders;
+
 // A projection as declared: in tarn.yaml, and in the catalog as document kind "projection".
 struct ProjectionSpec {
     struct On {
@@ -37,12 +39,12 @@ struct ProjectionSpec {
 // How far a feeder is: every event of its stream below `sequence` is applied or ruled out, except those
 // listed.
 struct FeederPosition {
-    std::string feeder;  // projection name
+    std::string feeder;  // name of the projection, or of the subscription whose function feeds the store
     std::string stream;
     StreamId stream_id;
     Sequence sequence = 1;             // next to look at
     std::map<Partition, Offset> next;  // the same per partition
-    std::vector<Position> exceptions;  // below: not applied (failed); above: applied already
+    std::vector<Position> exceptions;  // below: not applied (failed, held); above: applied already
     codec::Json to_json() const;
     static Result<FeederPosition> from_json(const codec::Json& json);
 };
@@ -52,6 +54,17 @@ struct FailedEvent {
     std::string feeder, stream;
     Position position;
     std::string error;  // SQLite's, and the statement
+};
+
+// When snapshots are taken without being asked for.
+struct SnapshotSchedule {
+    std::int64_t every_us = 0;
+    std::uint64_t keep = 0;  // the newest of those that the schedule took; 0: all
+
+    // {"every":"1h","keep":48}; bad_config.
+    static Result<SnapshotSchedule> from_json(const codec::Json& json);
+    codec::Json to_json() const;
+    bool operator==(const SnapshotSchedule&) const = default;
 };
 
 struct StoreInfo {
@@ -67,6 +80,7 @@ struct StoreInfo {
     bool paused = false;              // feeders wait (after a restore in place)
     std::string note;                 // why a feeder waits, or that it was changed since; "" normally
     std::string damage;               // why it cannot be read (positions are unknown then); "" normally
+    codec::Json schedule;             // of its snapshots: when, the last and the next, trouble; null: none
     codec::Json to_json() const;
 };
 
@@ -76,9 +90,18 @@ struct SnapshotInfo {
     std::string object;  // name of the compressed database in the object store
     std::string sha256;  // of the uncompressed database file
     std::uint64_t bytes = 0;
+    bool scheduled = false;  // taken by the store's schedule, which also deletes it
     std::vector<FeederPosition> positions;
     codec::Json to_json() const;
     static Result<SnapshotInfo> from_json(const codec::Json& json);
+};
+
+// What one look at the schedules did.
+struct ScheduledRound {
+    std::vector<SnapshotInfo> taken;
+    std::vector<std::string> deleted;
+    std::vector<std::pair<std::string, Error>> failed;  // by store; tried again after a minute at the latest
+    std::int64_t wait_us = 0;                           // until the next look, at most
 };
 
 enum class Outcome : std::uint8_t { applied, skipped, failed, unmatched };  // skipped: applied before
@@ -143,6 +166,14 @@ struct QueryAnswer {
     std::string why;  // when it is not
 };
 
+// Some rows of one table, by key.
+struct RowsPage {
+    std::string table;
+    QueryAnswer answer;            // complete: it is the last page
+    std::vector<std::string> key;  // the columns that pages go by; "rowid" where the table has no key
+    codec::Json next;              // the key of the last row, to go on after; null when there is no more
+};
+
 // Applies events to one store or copy, in transactions of its own. One thread. Used by replay, in any order
 // of events. Between the first apply and commit it holds the store's write lock: commit before asking State
 // to change that store. Restore, promote and discard of the store are refused (store_busy) while an applier
@@ -167,6 +198,7 @@ public:
         os::Clock& clock;
         os::FileSystem& fs;
         std::string directory;  // <data>/stores
+        OutsideFeeders* outside = nullptr;
     };
     static Result<std::unique_ptr<State>> open(Parts parts);
     virtual ~State() = default;
@@ -181,9 +213,16 @@ public:
 
     virtual Result<std::vector<StoreInfo>> stores() = 0;  // copies and damaged ones included
     virtual Result<StoreInfo> store(std::string_view name) = 0;
+    // The events that its projections refused, in the order of the log.
+    virtual Result<std::vector<FailedEvent>> failed_events(std::string_view store) = 0;
     // Rows of one SELECT over a store, read-only.
     virtual Result<QueryAnswer> query(std::string_view store, const std::string& sql,
                                       const QueryLimits& limits = {}) = 0;
+
+    // A page of a table: the first `limit` rows whose key comes after `after`, which is a page's `next` as
+    // text, or the value of a key of one column. An empty table name means the only one.
+    virtual Result<RowsPage> rows(std::string_view store, std::string table,
+                                  const std::optional<std::string>& after, std::size_t limit) = 0;
 
     // Feeds every store that is not paused with what is durable now. Returns the events applied. One that
     // fails does not hold up the others; its error comes afterwards, store_damaged only when there is no
@@ -191,6 +230,13 @@ public:
     virtual Result<std::uint64_t> catch_up() = 0;
     virtual Status set_paused(std::string_view store, bool paused) = 0;
 
+    virtual Result<std::optional<SnapshotSchedule>> schedule(
+        std::string_view store) = 0;  // also of a damaged one
+    // nullopt: none any more. What was taken stays.
+    virtual Status set_schedule(std::string_view store, const std::optional<SnapshotSchedule>& schedule) = 0;
+    // Takes those that are due, and deletes what is beyond `keep` and named by no plan and no copy.
+    virtual Result<ScheduledRound> take_due_snapshots() = 0;
+    virtual std::map<std::string, std::string> snapshot_troubles() = 0;  // by store: why the last try failed
     virtual Result<SnapshotInfo> create_snapshot(std::string_view store) = 0;
     virtual Result<std::vector<SnapshotInfo>> snapshots() = 0;  // newest first
     virtual Result<SnapshotInfo> snapshot(std::string_view id) = 0;
@@ -209,8 +255,12 @@ public:
     virtual Status advance(std::string_view store, std::string_view feeder, Sequence sequence,
                            const std::map<Partition, Offset>& next) = 0;
     virtual Status discard_copy(std::string_view store_at_copy) = 0;
-    // Swaps it in, keeping what was live as restore does. copy_incomplete unless complete.
-    virtual Result<Replaced> promote_copy(std::string_view store_at_copy) = 0;
+    // Swaps it in, keeping what was live as restore does. copy_incomplete unless complete. Feeders go on from
+    // where the copy is, or, with `pause`, wait there until they are resumed.
+    virtual Result<Replaced> promote_copy(std::string_view store_at_copy, bool pause = false) = 0;
+    // To be called once before anything feeds: a replacement that a crash cut off is carried to its end, or
+    // forgotten when the old file is still there.
+    virtual Status finish_replacements() = 0;
 
     // Sides: "accounts", "accounts@fix", "snapshot:sn-7".
     virtual Result<DiffResult> diff(std::string_view before, std::string_view after,
@@ -218,6 +268,9 @@ public:
 
     // For replay: applies to a store or copy through the projection's patterns.
     virtual Result<std::unique_ptr<Applier>> applier(std::string_view store, std::string_view projection) = 0;
+    // The same claim on a store or copy for a run that writes it through functions: while the handle lives,
+    // restore, promote and discard of it are refused (store_busy).
+    virtual Result<std::shared_ptr<void>> claim(std::string_view store) = 0;
 };
 
 }  // namespace tarn::state

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,16 @@ public:
     std::vector<BankEvent> events;  // of all streams, by sequence from 1
     std::optional<std::size_t> fail_scan_at;
 
+    // Where another thread reads at the same time.
+    void add(BankEvent event) {
+        const std::lock_guard lock(mutex_);
+        events.push_back(std::move(event));
+    }
+    std::size_t size() const {
+        const std::lock_guard lock(mutex_);
+        return events.size();
+    }
+
     Result<lake::StreamView> view(std::string_view stream) override {
         TARN_ASSIGN(const auto info, catalog_.stream(stream));
         return view(info.id);
@@ -69,10 +80,11 @@ public:
     Result<lake::StreamView> view(StreamId stream) override {
         lake::StreamView view;
         view.stream = stream;
-        view.tail.end_sequence = events.size() + 1;
+        view.tail.end_sequence = size() + 1;
         return view;
     }
     Result<std::unique_ptr<lake::Scan>> scan(lake::StreamView view, lake::ScanOptions options) override {
+        const std::lock_guard lock(mutex_);
         std::vector<BankEvent> chosen;
         for (const auto& event : events)
             if (event.position.stream == view.stream && event.sequence < view.tail.end_sequence &&
@@ -81,6 +93,7 @@ public:
         return std::make_unique<VectorScan>(std::move(chosen), fail_scan_at);
     }
     Result<lake::OwnedEvent> get(Position position) override {
+        const std::lock_guard lock(mutex_);
         for (const auto& event : events) {
             if (event.position == position) return lake::OwnedEvent(event.stored());
         }
@@ -93,6 +106,7 @@ public:
     os::FileSystem& file_system() override { return fs_; }
 
 private:
+    mutable std::mutex mutex_;
     catalog::Catalog& catalog_;
     objects::ObjectStore& store_;
     os::FileSystem& fs_;

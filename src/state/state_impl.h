@@ -1,7 +1,8 @@
 // State as it is built: what is known of stores in memory, and one slot a database file. Internal to state/.
 //
 // Where things are done: declaring and listing in state.cc, live feeding in feeding.cc, snapshots in
-// snapshots.cc, restore in restore.cc, copies in copies.cc, comparing in diff.cc.
+// snapshots.cc, restore in restore.cc, copies in copies.cc, what stores that functions feed need in
+// replacing.cc, comparing in diff.cc.
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,7 @@
 #include "state/feed.h"
 #include "state/snapshot_file.h"
 #include "state/state.h"
+#include "state/table_reader.h"
 
 namespace tarn::state {
 
@@ -93,10 +95,17 @@ public:
     Result<ProjectionSpec> projection(std::string_view name) override;
     Result<std::vector<StoreInfo>> stores() override;
     Result<StoreInfo> store(std::string_view name) override;
+    Result<std::vector<FailedEvent>> failed_events(std::string_view store) override;
     Result<QueryAnswer> query(std::string_view store, const std::string& sql,
                               const QueryLimits& limits) override;
+    Result<RowsPage> rows(std::string_view store, std::string table, const std::optional<std::string>& after,
+                          std::size_t limit) override;
     Result<std::uint64_t> catch_up() override;
     Status set_paused(std::string_view store, bool paused) override;
+    Result<std::optional<SnapshotSchedule>> schedule(std::string_view store) override;
+    Status set_schedule(std::string_view store, const std::optional<SnapshotSchedule>& schedule) override;
+    Result<ScheduledRound> take_due_snapshots() override;
+    std::map<std::string, std::string> snapshot_troubles() override;
     Result<SnapshotInfo> create_snapshot(std::string_view store) override;
     Result<std::vector<SnapshotInfo>> snapshots() override;
     Result<SnapshotInfo> snapshot(std::string_view id) override;
@@ -109,10 +118,12 @@ public:
     Status advance(std::string_view store, std::string_view feeder, Sequence sequence,
                    const std::map<Partition, Offset>& next) override;
     Status discard_copy(std::string_view store_at_copy) override;
-    Result<Replaced> promote_copy(std::string_view store_at_copy) override;
+    Result<Replaced> promote_copy(std::string_view store_at_copy, bool pause) override;
+    Status finish_replacements() override;
     Result<DiffResult> diff(std::string_view before, std::string_view after,
                             const DiffOptions& options) override;
     Result<std::unique_ptr<Applier>> applier(std::string_view store, std::string_view projection) override;
+    Result<std::shared_ptr<void>> claim(std::string_view store) override;
 
 private:
     struct StoreDocument {
@@ -120,6 +131,12 @@ private:
         bool paused = false;
         std::string note;             // not stored: why feeders wait
         std::optional<Error> damage;  // not stored: found while feeding; kept until the file is another
+        std::optional<SnapshotSchedule> schedule;
+        // Not stored, of the schedule: from when and since when it counts, and why the last try failed.
+        std::string counting_from;           // the last one's id
+        std::int64_t counting_since_us = 0;  // monotonic, as the next
+        std::int64_t retry_not_before_us = 0;
+        std::string schedule_trouble;
     };
     struct CopyDocument {
         Time created;
@@ -153,6 +170,7 @@ private:
     std::vector<std::string> names();                             // stores and copies
     StoreInfo declared(const StoreName& name);                    // without looking into the file
     Result<StoreInfo> describe(const StoreName& name);
+    Status describe_outside(const StoreName& name, StoreInfo& info);
     Result<ReadSide> open_side(std::string_view name);
     Result<ReadSide> open_snapshot_side(std::string_view id);
 
@@ -163,7 +181,8 @@ private:
     Status load_feeders(const std::string& name, Slot& slot);
 
     // ---- replacing files (restore.cc, copies.cc)
-    Result<SnapshotInfo> create_snapshot_of(const std::string& store);
+    Result<SnapshotInfo> create_snapshot_of(const std::string& store, bool scheduled);
+    Result<DatabaseImage> read_live_image(const std::string& store, const UseImage& meanwhile);
     Result<Cut> cut_of(const std::string& store, const RestorePoint& point);
     Result<Sequence> cut_of_time(const std::string& store, Time time);
     Result<Sequence> cut_of_position(const std::string& store, Partition partition, Offset offset);
@@ -176,6 +195,7 @@ private:
     Status pass_over(const SnapshotInfo& info, Error damage, RestoreResult& result);
     Status fold_up_to(const std::string& store, sqlite::Database& database, const Cut& cut,
                       RestoreResult& result);
+    Result<Replaced> restore_in_place(const std::string& store, const std::string& built, Slot& slot);
     Result<Replaced> keep_live(const std::string& store);
     Status put_in_place(const std::string& from, const StoreName& name, Slot& slot,
                         const std::string& moved_aside);
@@ -186,6 +206,27 @@ private:
     Status check_unused(const StoreName& name, const Slot& slot);  // no run writes to it
     Status forget_copy(const StoreName& name);
     Status make_live(const StoreName& name);
+
+    Result<std::vector<std::string>> paging_key(sqlite::Database& database, const std::string& table,
+                                                const TableShape& shape);
+
+    // ---- snapshots by schedule (schedule.cc)
+    std::int64_t wait_for_snapshot(const std::string& store, const SnapshotInfo* last);
+    void take_scheduled(const std::string& store, ScheduledRound& round);
+    Status delete_old_snapshots(const std::string& store, ScheduledRound& round);
+    Result<std::string> plans_and_copies();
+    codec::Json schedule_json(const std::string& store, const std::vector<SnapshotInfo>& all);
+
+    // ---- stores that functions feed (replacing.cc)
+    Result<std::vector<std::string>> outside_feeders(const std::string& store);
+    Result<std::shared_ptr<void>> end_programs(const std::string& store);
+    Status write_outside_positions(const std::string& store, sqlite::Database& database,
+                                   const std::vector<FeederPosition>& base);
+    Result<codec::Json> plan_placement(const std::string& store, const std::string& path, bool pause);
+    Status replace_live(const std::string& store, const std::string& from, Slot& slot,
+                        const std::string& moved_aside, const codec::Json& placement);
+    Status finish_replacement(const std::string& store);
+    Result<bool> came_to_its_place(const std::string& store, std::uint64_t number);
 
     Parts parts_;
     std::mutex mutex_;  // guards what follows; never held while a slot is worked on

@@ -170,6 +170,14 @@ Result<sqlite::Database> open_store_reader(const std::string& path) {
     return database;
 }
 
+Result<sqlite::Database> open_in_memory() {
+    auto options = store_options();
+    options.wal = false;
+    TARN_ASSIGN(auto database, sqlite::Database::open(":memory:", options));
+    TARN_TRY(harden(database));
+    return database;
+}
+
 Status fold_in(sqlite::Database& database) {
     TARN_ASSIGN(auto statement, database.prepare("PRAGMA wal_checkpoint(TRUNCATE)"));
     TARN_ASSIGN(const bool row, statement.step());
@@ -202,6 +210,55 @@ Status add_feeder(sqlite::Database& database, const ProjectionSpec& spec, Stream
     return statement.run();
 }
 
+Status put_position(sqlite::Database& database, const FeederPosition& position,
+                    const std::vector<Sequence>& sequences) {
+    TARN_TRY(remove_feeder(database, position.feeder));
+    TARN_ASSIGN(
+        auto feeder,
+        database.prepare("INSERT INTO tarn_feeder(feeder, version, stream, stream_id, sequence, next) "
+                         "VALUES (?1, '', ?2, ?3, ?4, ?5) RETURNING number"));
+    feeder.bind(1, position.feeder).bind(2, position.stream).bind(3, std::int64_t{position.stream_id.value});
+    feeder.bind(4, signed_of(position.sequence)).bind(5, next_to_json(position.next).dump());
+    TARN_TRY(feeder.step());
+    const std::int64_t number = feeder.integer(0);
+    feeder.reset();
+    TARN_ASSIGN(auto exception,
+                database.prepare("INSERT INTO tarn_exception VALUES (?1, ?2, ?3, ?4, ?5, NULL)"));
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+        exception.bind(1, number).bind(2, signed_of(sequences[i]));
+        exception.bind(3, std::int64_t{position.exceptions[i].partition});
+        exception.bind(4, signed_of(position.exceptions[i].offset));
+        exception.bind(5, std::string_view(sequences[i] < position.sequence ? "failed" : "applied"));
+        TARN_TRY(exception.run());
+    }
+    return {};
+}
+
+Status remove_feeder(sqlite::Database& database, std::string_view feeder) {
+    for (const char* sql : {"DELETE FROM tarn_exception WHERE feeder IN (SELECT number FROM tarn_feeder "
+                            "WHERE feeder=?1)",
+                            "DELETE FROM tarn_feeder WHERE feeder=?1"}) {
+        TARN_ASSIGN(auto statement, database.prepare(sql));
+        TARN_TRY(statement.bind(1, feeder).run());
+    }
+    return {};
+}
+
+Status mark_replacement(sqlite::Database& database, std::uint64_t number) {
+    return database.execute(
+        fmt::format("CREATE TABLE IF NOT EXISTS tarn_replacement(number INTEGER NOT NULL); "
+                    "DELETE FROM tarn_replacement; "
+                    "INSERT INTO tarn_replacement VALUES ({});",
+                    number));
+}
+
+Result<std::uint64_t> read_replacement(sqlite::Database& database) {
+    TARN_ASSIGN(const bool is_marked, has_table(database, "tarn_replacement"));
+    if (!is_marked) return std::uint64_t{0};
+    TARN_ASSIGN(const auto number, one_integer(database, "SELECT number FROM tarn_replacement"));
+    return unsigned_of(number);
+}
+
 Status set_feeder_version(sqlite::Database& database, std::string_view feeder, std::string_view version) {
     TARN_ASSIGN(auto statement, database.prepare("UPDATE tarn_feeder SET version=?2 WHERE feeder=?1"));
     statement.bind(1, feeder).bind(2, version);
@@ -222,6 +279,12 @@ Status write_watermark(sqlite::Database& database, const FeederRow& row) {
     TARN_ASSIGN(
         auto forget,
         database.prepare("DELETE FROM tarn_exception WHERE feeder=?1 AND sequence<?2 AND state='applied'"));
+    forget.bind(1, row.number).bind(2, signed_of(row.sequence));
+    return forget.run();
+}
+
+Status forget_missed(sqlite::Database& database, const FeederRow& row) {
+    TARN_ASSIGN(auto forget, database.prepare("DELETE FROM tarn_exception WHERE feeder=?1 AND sequence<?2"));
     forget.bind(1, row.number).bind(2, signed_of(row.sequence));
     return forget.run();
 }

@@ -37,15 +37,26 @@ Result<sqlite::Database> open_store_file(const std::string& path);
 Result<sqlite::Database> open_existing_store_file(const std::string& path);
 // For reading only, beside a writer: sees the last commit.
 Result<sqlite::Database> open_store_reader(const std::string& path);
+// An empty one that knows the functions a store's tables may use.
+Result<sqlite::Database> open_in_memory();
 // Moves everything from the write-ahead file into the database file, so that the file stands alone once it is
 // closed. store_busy when another program keeps the file open.
 Status fold_in(sqlite::Database& database);
 
 Result<std::optional<FeederRow>> read_feeder(sqlite::Database& database, std::string_view feeder);
 Status add_feeder(sqlite::Database& database, const ProjectionSpec& spec, StreamId stream);
+// Says that a feeder which State does not run stands there; `sequences`: of the position's exceptions.
+Status put_position(sqlite::Database& database, const FeederPosition& position,
+                    const std::vector<Sequence>& sequences);
+Status remove_feeder(sqlite::Database& database, std::string_view feeder);
+// The number of the replacement that put this file in its place; 0: none did.
+Status mark_replacement(sqlite::Database& database, std::uint64_t number);
+Result<std::uint64_t> read_replacement(sqlite::Database& database);
 Status set_feeder_version(sqlite::Database& database, std::string_view feeder, std::string_view version);
 // Never backwards. Forgets the applied positions below it. Within the caller's transaction.
 Status write_watermark(sqlite::Database& database, const FeederRow& row);
+// Of an outside feeder: nothing below the watermark is missing any more.
+Status forget_missed(sqlite::Database& database, const FeederRow& row);
 Result<std::vector<FeederPosition>> read_positions(sqlite::Database& database);
 // The first `limit` of the events that were refused, and how many there are.
 Result<std::vector<FailedEvent>> read_failed(sqlite::Database& database, std::size_t limit);

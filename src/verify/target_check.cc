@@ -112,14 +112,24 @@ private:
         if (!view) return fail(std::move(view.error()));
         const std::string name = view->name;
         TARN_ASSIGN(const auto scan, subject_.lake.scan(std::move(*view), std::move(options)));
+        const auto corrections = subject_.lake.corrections().of(stream);
         std::string line;
         while (true) {
             TARN_ASSIGN(const event::StoredEvent* event, scan->next());
             if (!event) return {};
+            event::StoredEvent sent = *event;
+            const auto* correction = lake::find_correction(corrections, event->position);
+            if (correction != nullptr && froze(event->position, correction->hash)) correction->replace(sent);
             line.clear();
-            replay::append_file_line(line, shape_, *event, reader_.read(*event, name), uid_);
+            replay::append_file_line(line, shape_, sent, reader_.read(sent, name), uid_);
             expected[event->position] = codec::xxh3_128(line);
         }
+    }
+
+    bool froze(const Position& position, const Hash128& hash) const {
+        return std::ranges::any_of(window_, [&](const replay::ManifestEntry& entry) {
+            return Position{entry.stream, entry.partition, entry.offset} == position && entry.hash == hash;
+        });
     }
 
     Status compare(const replay::ManifestEntry& entry, const Lines& expected) {
@@ -298,6 +308,8 @@ Result<Check> check_target(const Subject& subject) {
             return check_file(subject, address.place);
         case replay::TargetKind::stream:
             return check_stream(subject, address.place);
+        case replay::TargetKind::function:
+            return cannot_be_read(address.text());
         case replay::TargetKind::projection:
             return check_projection(subject);
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "verify/candidates.h"
 #include "verify/checks.h"
 
 namespace tarn::verify {
@@ -60,6 +61,7 @@ Result<Comparison> compare_state(const Subject& subject, const VerifyRequest& re
                          : "")});
     comparison.total = diff.total;
     comparison.differences = std::move(diff.differences);
+    TARN_TRY(name_candidates(subject, comparison.differences));
     return comparison;
 }
 

@@ -1,0 +1,5 @@
+module tarn/tests/runtimes/go
+
+go 1.26
+
+require github.com/aws/aws-lambda-go v1.55.1

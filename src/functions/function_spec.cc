@@ -137,24 +137,6 @@ Status hash_tree(codec::Sha256& hash, os::FileSystem& fs, const std::string& roo
 
 }  // namespace
 
-std::string_view replay_mode_name(ReplayMode mode) {
-    switch (mode) {
-        case ReplayMode::safe:
-            return "safe";
-        case ReplayMode::ask:
-            return "ask";
-        case ReplayMode::never:
-            return "never";
-    }
-    return "";
-}
-
-Result<ReplayMode> parse_replay_mode(std::string_view text) {
-    for (const ReplayMode mode : {ReplayMode::safe, ReplayMode::ask, ReplayMode::never})
-        if (text == replay_mode_name(mode)) return mode;
-    return fail(Code::bad_config, fmt::format("\"{}\": expected safe, ask or never", text));
-}
-
 Result<FunctionSpec> FunctionSpec::from_json(const std::string& name, const Json& json,
                                              const std::string& base_directory) {
     TARN_TRY(check_members(name, json));
@@ -177,7 +159,7 @@ Result<FunctionSpec> FunctionSpec::from_json(const std::string& name, const Json
     TARN_ASSIGN(spec.stores, texts(name, "stores", json["stores"]));
     TARN_TRY(read_environment(spec, json["environment"]));
     if (!json["replay"].is_null()) {
-        auto mode = parse_replay_mode(json["replay"].as_string());
+        auto mode = event::parse_replay_mark(json["replay"].as_string());
         if (!mode) return bad(name, "replay", "expected safe, ask or never");
         spec.replay = *mode;
     }
@@ -200,7 +182,7 @@ Json FunctionSpec::to_json() const {
     Json variables = Json::object();
     for (const auto& [variable, value] : environment) variables.set(variable, value);
     json.set("environment", std::move(variables));
-    json.set("replay", replay_mode_name(replay));
+    json.set("replay", event::replay_mark_name(replay));
     return json;
 }
 

@@ -7,13 +7,10 @@
 #include <vector>
 
 #include "codec/json.h"
+#include "event/replay_mark.h"
 #include "os/file_system.h"
 
 namespace tarn::functions {
-
-enum class ReplayMode : std::uint8_t { safe, ask, never };  // what a replay may do with it; later is stricter
-std::string_view replay_mode_name(ReplayMode mode);
-Result<ReplayMode> parse_replay_mode(std::string_view text);
 
 struct FunctionSpec {
     std::string name;
@@ -27,7 +24,7 @@ struct FunctionSpec {
     std::size_t min_instances = 1, max_instances = 1;
     std::vector<std::string> stores;  // that it feeds
     std::vector<std::pair<std::string, std::string>> environment;
-    ReplayMode replay = ReplayMode::ask;
+    event::ReplayMark replay = event::ReplayMark::ask;
 
     // bad_config names the member. A relative `dir` is below `base_directory`.
     static Result<FunctionSpec> from_json(const std::string& name, const codec::Json& json,

@@ -8,11 +8,7 @@
 #include <mutex>
 #include <thread>
 
-#include "catalog/catalog.h"
-#include "os/clock.h"
-#include "os/rng.h"
-#include "process/processes.h"
-#include "state/state_fixture.h"
+#include "process/delivery_fixture.h"
 
 namespace tarn::process {
 namespace {
@@ -22,16 +18,12 @@ using functions::InvocationResult;
 using state::must;
 
 // The function, and the store that it writes: the numbers of the events it took, in order.
-class FoldingHost final : public functions::FunctionHost {
+class FoldingHost final : public BareHost {
 public:
     std::set<std::uint64_t> refused;
     std::vector<std::uint64_t> state;
     std::mutex mutex;
 
-    Status declare(const functions::FunctionSpec&, const std::string&) override { return {}; }
-    void recall(std::string_view) override {}
-    std::shared_ptr<void> suspend(std::string_view) override { return {}; }
-    void remove(std::string_view) override {}
     Status invoke(std::string_view, functions::Invocation invocation,
                   functions::InvocationDone done) override {
         InvocationResult result;
@@ -48,55 +40,21 @@ public:
         done(std::move(result));
         return {};
     }
-    std::vector<functions::FunctionStatus> list() override { return {}; }
-    std::optional<functions::FunctionStatus> find(std::string_view) override { return std::nullopt; }
-    std::vector<functions::LogLine> logs(std::string_view, const functions::LogSelection&) override {
-        return {};
-    }
 };
 
-class PlacementTest : public testing::Test {
+class PlacementTest : public DeliveryTest {
 protected:
-    PlacementTest() {
-        fs_ = os::make_real_file_system();
-        must(fs_->make_directories(directory_));
-        catalog_ = must(catalog::Catalog::open(directory_ + "/catalog.db", {.sync = false}));
-        stream_ = must(catalog_->create_stream("bank", {}, clock_->now())).id;
-        store_ = objects::make_local_object_store(*fs_, directory_ + "/lake");
-        lake_ = std::make_unique<state::VectorLake>(*catalog_, *store_, *fs_);
-    }
-    ~PlacementTest() override {
-        processes_.reset();
-        std::filesystem::remove_all(directory_);
-    }
+    PlacementTest() { spec_.retries = {.max = 1, .first_us = 1, .longest_us = 1, .max_age_us = {}}; }
+    ~PlacementTest() override { processes_.reset(); }  // before the host that it calls
 
     std::string key_of(std::uint64_t number) const {
         return number % 7 == 0 ? "" : fmt::format("k{}", number % 5);
     }
     void add(std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::size_t number = lake_->size();
-            const std::string key = key_of(number + 1);
-            lake_->add({.position = {stream_, 0, number},
-                        .sequence = number + 1,
-                        .ingested = Time{1},
-                        .meta = key.empty() ? R"("attributes":{})"
-                                            : fmt::format(R"("key":"{}","attributes":{{}})", key),
-                        .payload = std::to_string(number + 1)});
-        }
+        for (std::size_t i = 0; i < count; ++i) DeliveryTest::add(key_of(lake_->size() + 1));
         bell_->ring();
     }
-    void open() {
-        processes_.reset();
-        Processes::Parts parts{
-            *lake_, [this] { return lake_->size() + 1; }, host_, *clock_, *rng_, directory_ + "/process.db"};
-        parts.bell = bell_;
-        processes_ = must(Processes::open(std::move(parts)));
-        SubscriptionSpec spec{.name = "s", .stream = "bank", .function = "f", .shape = event::Shape::payload};
-        spec.retries = {.max = 1, .first_us = 1, .longest_us = 1, .max_age_us = {}};
-        must(processes_->declare(spec, 1));
-        processes_->start();
-    }
+    void open() { DeliveryTest::open(host_, 64); }
     void begin_anew() {
         processes_.reset();
         lake_->events.clear();
@@ -105,9 +63,6 @@ protected:
         for (const char* suffix : {"", "-wal", "-shm"})
             std::filesystem::remove(directory_ + "/process.db" + suffix);
         open();
-    }
-    void wait_until_idle() {
-        while (!must(processes_->idleness()).idle) std::this_thread::yield();
     }
     Counts counts() { return must(processes_->find("s")).counts; }
     void check_sum(const char* when) {
@@ -147,25 +102,8 @@ protected:
         const std::lock_guard lock(host_.mutex);
         host_.state = std::move(state);
     }
-    static void must(const Status& status) {
-        if (!status) throw std::runtime_error(status.error().text());
-    }
-    template <typename T>
-    static T must(Result<T> result) {
-        return state::must(std::move(result));
-    }
 
-    const std::string directory_ = state::fresh_directory();
-    std::unique_ptr<os::FileSystem> fs_;
-    std::unique_ptr<os::Clock> clock_ = os::make_real_clock();
-    std::unique_ptr<os::Rng> rng_ = os::make_real_rng();
-    std::unique_ptr<catalog::Catalog> catalog_;
-    std::unique_ptr<objects::ObjectStore> store_;
-    std::unique_ptr<state::VectorLake> lake_;
-    StreamId stream_;
     FoldingHost host_;
-    std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
-    std::unique_ptr<Processes> processes_;
     std::set<std::uint64_t> discarded_;
     bool again_ = false;
 };

@@ -48,8 +48,6 @@ public:
         std::string path;  // of process.db
         // Whether the run of that uid named this subscription (`--only`). May be empty.
         std::function<bool(std::string_view run_uid, const std::string& subscription)> run_names;
-        // Told of every event that becomes a dead letter, outside of the turn's transaction. May be empty.
-        std::function<void(const DeadLetter&)> on_dead;
         std::size_t concurrency = 64;  // batches under way a subscription, at most
         // To be rung when events become durable: in between it sleeps. May be left out where nothing comes.
         std::shared_ptr<Bell> bell;

@@ -4,16 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <mutex>
 #include <set>
 #include <thread>
 
-#include "catalog/catalog.h"
 #include "codec/base64.h"
-#include "os/clock.h"
-#include "os/rng.h"
-#include "state/state_fixture.h"
+#include "process/delivery_fixture.h"
 
 namespace tarn::process {
 namespace {
@@ -25,21 +21,12 @@ using functions::InvocationResult;
 using state::must;
 
 // Answers at once, as `decide` says; nullopt: never answers, as when the machine dies.
-class ScriptedHost final : public functions::FunctionHost {
+class ScriptedHost final : public BareHost {
 public:
     std::function<std::optional<InvocationResult>(const std::string& payload)> decide;
 
-    Status declare(const functions::FunctionSpec&, const std::string&) override { return {}; }
-    void recall(std::string_view) override {}
-    std::shared_ptr<void> suspend(std::string_view) override { return {}; }
-    void remove(std::string_view) override {}
     Status invoke(std::string_view, Invocation invocation, InvocationDone done) override {
         if (auto result = decide(invocation.payload)) done(std::move(*result));
-        return {};
-    }
-    std::vector<functions::FunctionStatus> list() override { return {}; }
-    std::optional<functions::FunctionStatus> find(std::string_view) override { return std::nullopt; }
-    std::vector<functions::LogLine> logs(std::string_view, const functions::LogSelection&) override {
         return {};
     }
 };
@@ -52,76 +39,18 @@ InvocationResult fault() {
     return result;
 }
 
-class ProcessesTest : public testing::Test {
+class ProcessesTest : public DeliveryTest {
 protected:
-    ProcessesTest() {
-        fs_ = os::make_real_file_system();
-        must(fs_->make_directories(directory_));
-        catalog_ = must(catalog::Catalog::open(directory_ + "/catalog.db", {.sync = false}));
-        stream_ = must(catalog_->create_stream("bank", {}, clock_->now())).id;
-        store_ = objects::make_local_object_store(*fs_, directory_ + "/lake");
-        lake_ = std::make_unique<state::VectorLake>(*catalog_, *store_, *fs_);
-        spec_ = {.name = "s", .stream = "bank", .function = "f", .shape = event::Shape::payload};
-        spec_.retries = {.max = 2, .first_us = 1, .longest_us = 1, .max_age_us = {}};
-    }
-    ~ProcessesTest() override {
-        processes_.reset();
-        std::filesystem::remove_all(directory_);
-    }
-
-    void add(const std::string& key) {
-        const std::size_t number = lake_->size();
-        lake_->add(
-            {.position = {stream_, 0, number},
-             .sequence = number + 1,
-             .ingested = Time{1},
-             .meta = key.empty() ? R"("attributes":{})" : fmt::format(R"("key":"{}","attributes":{{}})", key),
-             .payload = std::to_string(number + 1)});
-    }
-    void open() {
-        processes_.reset();
-        processes_ = must(Processes::open({*lake_,
-                                           [this] { return lake_->size() + 1; },
-                                           host_,
-                                           *clock_,
-                                           *rng_,
-                                           directory_ + "/process.db",
-                                           {},
-                                           {},
-                                           4,
-                                           bell_}));
-        must(processes_->declare(spec_, 1));
-        processes_->start();
-    }
+    ProcessesTest() { spec_.retries = {.max = 2, .first_us = 1, .longest_us = 1, .max_age_us = {}}; }
+    ~ProcessesTest() override { processes_.reset(); }  // before the host that it calls
+    void open() { DeliveryTest::open(host_, 4); }
     // What SQLite runs in process.db beside the subscriptions: triggers that make writes fail.
     void sql(const std::string& text) {
         auto database = must(sqlite::Database::open(directory_ + "/process.db"));
         must(database.execute(text));
     }
-    SubscriptionStatus status() { return must(processes_->find("s")); }
-    void wait_until_idle() {
-        while (!must(processes_->idleness()).idle) std::this_thread::yield();
-    }
-    static void must(const Status& status) {
-        if (!status) throw std::runtime_error(status.error().text());
-    }
-    template <typename T>
-    static T must(Result<T> result) {
-        return state::must(std::move(result));
-    }
 
-    const std::string directory_ = state::fresh_directory();
-    std::unique_ptr<os::FileSystem> fs_;
-    std::unique_ptr<os::Clock> clock_ = os::make_real_clock();
-    std::unique_ptr<os::Rng> rng_ = os::make_real_rng();
-    std::unique_ptr<catalog::Catalog> catalog_;
-    std::unique_ptr<objects::ObjectStore> store_;
-    std::unique_ptr<state::VectorLake> lake_;
-    StreamId stream_;
-    SubscriptionSpec spec_;
     ScriptedHost host_;
-    std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
-    std::unique_ptr<Processes> processes_;
 };
 
 std::uint64_t sum(const Counts& counts) {

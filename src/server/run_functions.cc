@@ -13,18 +13,6 @@ namespace {
 using functions::InvocationEnd;
 using replay::FunctionAnswer;
 
-event::ReplayMark mark_of(functions::ReplayMode mode) {
-    switch (mode) {
-        case functions::ReplayMode::safe:
-            return event::ReplayMark::safe;
-        case functions::ReplayMode::never:
-            return event::ReplayMark::never;
-        case functions::ReplayMode::ask:
-            break;
-    }
-    return event::ReplayMark::ask;
-}
-
 // An event as delivery knows it, so that a function gets from a run what it gets live.
 std::vector<process::Item> items_of(const replay::FunctionCall& call) {
     std::vector<process::Item> items(1);
@@ -129,7 +117,7 @@ Status check_is_at_work(Processing& processing, const functions::FunctionSpec& s
 
 Result<replay::FunctionInfo> RunFunctions::function(std::string_view name) {
     TARN_ASSIGN(const auto spec, processing_.function(name));
-    replay::FunctionInfo info{.name = spec.name, .mark = mark_of(spec.replay), .stores = spec.stores};
+    replay::FunctionInfo info{.name = spec.name, .mark = spec.replay, .stores = spec.stores};
     TARN_ASSIGN(info.version, processing_.version_of(spec));
     return info;
 }

@@ -28,6 +28,7 @@ public:
         return view_of(info);
     }
     Result<std::unique_ptr<Scan>> scan(StreamView view, ScanOptions options) override {
+        begin_tail_at(view, options.from_sequence);
         return Scan::open(store_, fs_, std::move(view), std::move(options));
     }
     Result<OwnedEvent> get(Position position) override;
@@ -39,6 +40,7 @@ public:
 
 private:
     Result<StreamView> view_of(const catalog::StreamInfo& info);
+    void begin_tail_at(StreamView& view, Sequence from);
     // What the log holds of the stream beyond its objects. Taken before the objects are asked for: an event
     // that a roll moves meanwhile is then in both, never in neither.
     log::Tail tail_of(const catalog::StreamInfo& info) {
@@ -69,6 +71,21 @@ Result<StreamView> LakeOfDirectory::view_of(const catalog::StreamInfo& info) {
     found.objects.erase(quarantined, found.objects.end());
     view.objects = std::move(found.objects);
     return view;
+}
+
+// A view's tail begins where its objects end. Who wants only what came later, as feeders and subscriptions do
+// all the time, must not read up to there. What the view pins is still in the log.
+void LakeOfDirectory::begin_tail_at(StreamView& view, Sequence from) {
+    if (from <= view.rolled_sequence || view.tail.pin == nullptr || !view.tail.gaps.empty()) return;
+    const log::Tail later = log_.tail(from);
+    const auto is_in_view = [&](const log::Extent& extent) {
+        return !later.extents.empty() && extent.path == later.extents.front().path;
+    };
+    auto& extents = view.tail.extents;
+    const auto first = std::ranges::find_if(extents, is_in_view);
+    if (first != extents.end()) first->begin = std::max(first->begin, later.extents.front().begin);
+    extents.erase(extents.begin(), first);
+    std::erase_if(extents, [](const log::Extent& extent) { return extent.begin >= extent.end; });
 }
 
 Result<OwnedEvent> LakeOfDirectory::get(Position position) {

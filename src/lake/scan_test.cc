@@ -267,6 +267,36 @@ TEST_F(ScanTest, ARollInTheMiddleOfAViewLosesAndDoublesNothing) {
     }
 }
 
+TEST_F(ScanTest, OfTheTailOnlyWhatIsWantedIsRead) {
+    open();
+    create(2);
+    os::SeededRng rng(5);
+    const auto append_many = [&] {
+        for (int i = 0; i < 40; ++i) append(random_batch(rng, bank, 2, 20, 2000));
+    };
+    append_many();
+    roll(bank);
+    for (int i = 0; i < 6; ++i) append_many();
+    const StreamView view = *at->lake->view("bank");
+    append_many();  // after the view: not in it
+    const auto read_from = [&](Sequence from) {
+        const auto scan = *at->lake->scan(view, {.from_sequence = from});
+        std::vector<Sequence> found;
+        while (const event::StoredEvent* event = *scan->next()) found.push_back(event->sequence);
+        return std::pair(std::move(found), scan->counts().bytes_read);
+    };
+    const auto [all, all_bytes] = read_from(0);
+    ASSERT_GT(all.size(), 1000u);
+    for (int i = 0; i < 50; ++i) {
+        const Sequence from = rng.below(view.tail.end_sequence + 20);
+        const auto [some, bytes] = read_from(from);
+        const auto begin = std::ranges::lower_bound(all, from);
+        EXPECT_TRUE(std::ranges::equal(some, std::ranges::subrange(begin, all.end()))) << from;
+        EXPECT_LE(bytes, all_bytes);
+    }
+    EXPECT_LT(read_from(view.tail.end_sequence - 1).second, all_bytes / 2);
+}
+
 TEST_F(ScanTest, PrunesObjectsByStatistics) {
     open();
     create(1);

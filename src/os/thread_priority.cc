@@ -15,6 +15,6 @@ void raise_thread_priority() {
     (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), -10);
 }
 
-void lower_thread_priority() { (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 10); }
+void lower_thread_priority() { (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 15); }
 
 }  // namespace tarn::os

@@ -9,6 +9,7 @@
 
 #include "codec/hash.h"
 #include "codec/zstd.h"
+#include "os/thread_priority.h"
 #include "state/damage.h"
 #include "state/store_file.h"
 
@@ -57,7 +58,10 @@ Status check_pages(Pages pages, const char* path) {
 // A damaged store must not become a base that looks good.
 Status check_beside(Pages pages, const char* path, const DatabaseImage& image, const UseImage& meanwhile) {
     if (!meanwhile) return check_pages(std::move(pages), path);
-    std::thread beside([&] { meanwhile(image); });
+    std::thread beside([&] {
+        os::lower_thread_priority();  // the store's writer goes first
+        meanwhile(image);
+    });
     const Status checked = check_pages(std::move(pages), path);
     beside.join();
     return checked;

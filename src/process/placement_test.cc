@@ -99,13 +99,18 @@ protected:
         const auto planned = must(processes_->plan_placement("s", position));
         must(processes_->place({Placement::from_json(must(codec::Json::parse(planned.to_json().dump())))}));
         if (again_) must(processes_->place({planned}));
-        const std::lock_guard lock(host_.mutex);
-        host_.state = std::move(state);
+        {
+            const std::lock_guard lock(host_.mutex);
+            host_.state = std::move(state);
+        }
+        // While nothing is under way: what a stop cuts off is delivered again, which this host does not
+        // notice.
+        if (restart_) processes_->stop(0);
     }
 
     FoldingHost host_;
     std::set<std::uint64_t> discarded_;
-    bool again_ = false;
+    bool again_ = false, restart_ = false;
 };
 
 TEST_F(PlacementTest, from_an_earlier_state_every_event_arrives_once_and_in_order) {
@@ -113,6 +118,7 @@ TEST_F(PlacementTest, from_an_earlier_state_every_event_arrives_once_and_in_orde
         begin_anew();
         discarded_.clear();
         again_ = seed % 3 == 0;
+        restart_ = seed % 2 == 0;
         os::SeededRng rng(seed);
         refuse_some(rng);
         add(40);
@@ -126,7 +132,7 @@ TEST_F(PlacementTest, from_an_earlier_state_every_event_arrives_once_and_in_orde
         treat_dead_letters(rng);
         check_sum("before");
         place(then, state_then);
-        if (seed % 2 == 0) open();  // the same after a restart
+        if (restart_) open();
         check_sum("placed");
         wait_until_idle();
         check_sum("delivered again");

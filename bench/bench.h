@@ -22,6 +22,7 @@ struct Bench {
 const std::vector<Bench>& all_benches();
 std::vector<Bench> capture_benches();
 std::vector<Bench> replay_benches();
+std::vector<Bench> replay_scale_benches();
 std::vector<Bench> operation_benches();
 std::vector<Bench> pattern_benches();
 std::vector<Bench> function_benches();

@@ -27,7 +27,7 @@ Result<codec::Json> send(std::uint16_t port, const char* method, const std::stri
 std::string config(int subscriptions) {
     std::string text =
         "version: 1\nstreams: {bench: {roll: {age: 1h, size: 64GiB}}}\n"
-        "functions: {f: {runtime: python, dir: ., handler: app.handler}}\nsubscriptions:\n";
+        "functions: {f: {runtime: python, dir: f, handler: app.handler}}\nsubscriptions:\n";
     for (int i = 0; i < subscriptions; ++i)
         text += fmt::format(
             "  s{}: {{stream: bench, pattern: {{data: {{Amount: [{{suffix: \".{:02}\"}}]}}}}, to: "
@@ -65,7 +65,8 @@ Result<double> captured(const Scratch& scratch, const std::string& name, int sub
 
 Result<codec::Json> many_subscriptions() {
     Scratch scratch;
-    std::ofstream(scratch.path("app.py")) << "def handler(event, context): pass\n";
+    std::filesystem::create_directory(scratch.path("f"));
+    std::ofstream(scratch.path("f/app.py")) << "def handler(event, context): pass\n";
     double none = 0, many = 0;
     for (int round = 0; round < 2; ++round) {
         TARN_ASSIGN(const double without, captured(scratch, fmt::format("none{}", round), 0));

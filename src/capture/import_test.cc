@@ -1,42 +1,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <filesystem>
 #include <random>
 
 #include "capture/capture.h"
 #include "capture/fakes.h"
-#include "codec/zstd.h"
+#include "codec/packing_for_tests.h"
 #include "os/real_file_system.h"
 
 namespace tarn::capture {
 namespace {
 
+using codec::gzip;
+using codec::zstd_frame;
 using testing::ElementsAre;
 using testing::ElementsAreArray;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-std::string gzip(std::string_view bytes) {
-    z_stream stream{};
-    EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    std::string out(deflateBound(&stream, bytes.size()), '\0');
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-    stream.avail_in = static_cast<uInt>(bytes.size());
-    stream.next_out = reinterpret_cast<Bytef*>(out.data());
-    stream.avail_out = static_cast<uInt>(out.size());
-    EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-    out.resize(stream.total_out);
-    deflateEnd(&stream);
-    return out;
-}
-
-std::string zstd(std::string_view bytes) {
-    std::string out;
-    codec::ZstdCompressor().append_frame(out, bytes);
-    return out;
-}
 
 std::string event_line(std::size_t n) {
     return "{\"n\":" + std::to_string(n) + ",\"text\":\"" + std::string(n % 50, 't') + "\"}";
@@ -300,7 +281,7 @@ TEST_F(ImportFiles, PackedFilesAreUnpackedByTheirContent) {
     const std::vector<std::string> head(lines.begin(), lines.begin() + 1000),
         rest(lines.begin() + 1000, lines.end());
     write("a.gz", gzip(joined(head)) + gzip(joined(rest)));
-    write("b", zstd(joined(head)) + zstd(joined(rest)));
+    write("b", zstd_frame(joined(head)) + zstd_frame(joined(rest)));
     expect_counts(import(""), 6000, 0, 0);
     std::vector<std::string> twice = lines;
     twice.insert(twice.end(), lines.begin(), lines.end());

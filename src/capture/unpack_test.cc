@@ -2,36 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <random>
 
-#include "codec/zstd.h"
+#include "codec/packing_for_tests.h"
 
 namespace tarn::capture {
 namespace {
 
+using codec::gzip;
+using codec::zstd_frame;
 using testing::HasSubstr;
-
-std::string gzip(std::string_view bytes) {
-    z_stream stream{};
-    EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    std::string out(deflateBound(&stream, bytes.size()) + 64, '\0');
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-    stream.avail_in = static_cast<uInt>(bytes.size());
-    stream.next_out = reinterpret_cast<Bytef*>(out.data());
-    stream.avail_out = static_cast<uInt>(out.size());
-    EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-    out.resize(stream.total_out);
-    deflateEnd(&stream);
-    return out;
-}
-
-std::string zstd(std::string_view bytes) {
-    std::string out;
-    codec::ZstdCompressor().append_frame(out, bytes);
-    return out;
-}
 
 std::string lines(std::size_t bytes) {
     std::mt19937 random(3);
@@ -73,7 +54,7 @@ protected:
 
 TEST_F(SourceReaderTest, PlainAndPackedComeBackAsOftenAsAsked) {
     for (const std::size_t size : {0uz, 1000uz, 20'000'000uz})
-        for (const auto& pack : {+[](std::string_view text) { return std::string(text); }, +gzip, +zstd}) {
+        for (const auto& pack : {+[](std::string_view text) { return std::string(text); }, +gzip, +zstd_frame}) {
             const std::string text = lines(size);
             TextBytes bytes;
             bytes.text = pack(text);
@@ -96,7 +77,7 @@ TEST_F(SourceReaderTest, PlainAndPackedComeBackAsOftenAsAsked) {
 TEST_F(SourceReaderTest, NothingOfADamagedMemberIsGivenAway) {
     // Large enough not to be kept in memory, and small enough.
     for (const std::size_t size : {50'000uz, 12'000'000uz})
-        for (const auto& pack : {+gzip, +zstd}) {
+        for (const auto& pack : {+gzip, +zstd_frame}) {
             const std::string good = lines(1000), text = lines(size);
             const std::string first = pack(good);
             std::string second = pack(text);
@@ -124,7 +105,7 @@ TEST_F(SourceReaderTest, NothingOfADamagedMemberIsGivenAway) {
 TEST_F(SourceReaderTest, AFlippedByteIsFoundNearItsPlace) {
     // Random text packs into literals, in which a wrong byte shows at once or at the checksum; a wrong block
     // header shows there.
-    bytes_.text = zstd(lines(3'000'000));
+    bytes_.text = zstd_frame(lines(3'000'000));
     const std::size_t at = bytes_.text.size() / 2;
     for (std::size_t i = 0; i < 64; ++i) bytes_.text[at + i] = '\xFF';
     const auto done = read();

@@ -1,10 +1,11 @@
 #include "codec/zstd.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include <random>
+
+#include "codec/packing_for_tests.h"
 
 namespace tarn::codec {
 namespace {
@@ -15,26 +16,6 @@ std::string sample(std::size_t size) {
     while (text.size() < size) text += "{\"n\":" + std::to_string(random() % 1000) + "}\n";
     text.resize(size);
     return text;
-}
-
-std::string zstd_frame(std::string_view bytes) {
-    std::string out;
-    ZstdCompressor().append_frame(out, bytes);
-    return out;
-}
-
-std::string gzip(std::string_view bytes) {
-    z_stream stream{};
-    EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    std::string out(deflateBound(&stream, bytes.size()) + 64, '\0');
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-    stream.avail_in = static_cast<uInt>(bytes.size());
-    stream.next_out = reinterpret_cast<Bytef*>(out.data());
-    stream.avail_out = static_cast<uInt>(out.size());
-    EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-    out.resize(stream.total_out);
-    deflateEnd(&stream);
-    return out;
 }
 
 struct Unpacked {

@@ -12,15 +12,12 @@
 #include <thread>
 
 #include "functions/environment.h"
-#include "functions/instance.h"
-#include "functions/output_lines.h"
+#include "functions/hosted_function.h"
 
 namespace tarn::functions {
 namespace {
 
 constexpr std::int64_t idle_end_us = 60'000'000;
-constexpr std::int64_t first_backoff_us = 100'000;
-constexpr std::int64_t longest_backoff_us = 30'000'000;
 constexpr std::size_t kept_tail = 4096;
 // A pipe holds 64 KiB: one that prints without end gets rid of about 6 MB/s and costs no more than that.
 constexpr std::size_t much_output = 32u << 10;
@@ -29,55 +26,6 @@ constexpr std::size_t max_body_bytes = 64u << 20;  // beyond, the listener itsel
 // A client keeps its connection while the handler works, however long that takes.
 constexpr std::int64_t idle_connection_us = 24 * 3'600'000'000;
 constexpr std::size_t max_connections = 64;  // what a function can take of our descriptors
-
-struct Function {
-    FunctionSpec spec;
-    std::string version;
-    std::deque<PendingInvocation> queue;
-    std::vector<std::unique_ptr<Instance>> instances;
-    bool removed = false;
-    int failures = 0;  // starts or crashes without a success between
-    std::int64_t next_start_us = 0;
-    std::string last_error;
-    std::uint64_t next_instance = 1;
-    std::uint64_t invocations = 0, errors = 0, timeouts = 0, crashes = 0;
-    OutputLines lines;
-
-    std::size_t alive() const {
-        return static_cast<std::size_t>(
-            std::ranges::count_if(instances, [](const auto& each) { return !each->ending; }));
-    }
-    std::size_t busy() const {
-        return static_cast<std::size_t>(
-            std::ranges::count_if(instances, [](const auto& each) { return each->running.has_value(); }));
-    }
-    // How many instances there should be.
-    std::size_t wanted() const {
-        return std::clamp(busy() + queue.size(), spec.min_instances, spec.max_instances);
-    }
-    bool has_ready() const {
-        return std::ranges::any_of(instances, [](const auto& each) { return each->ready && !each->ending; });
-    }
-    bool may_serve(const Instance& instance) const {
-        return instance.poll && !instance.running && !instance.ending;
-    }
-};
-
-InvocationResult ended(InvocationEnd end, std::string type, std::string message) {
-    InvocationResult result;
-    result.end = end;
-    result.error_type = std::move(type);
-    result.error_message = std::move(message);
-    return result;
-}
-
-InvocationResult too_large(std::size_t bytes) {
-    return ended(
-        InvocationEnd::refused, "Function.ResponseSizeTooLarge",
-        fmt::format("it answered {} bytes; an answer has {} at most: store large results and answer with "
-                    "where they are",
-                    bytes, max_answer_bytes));
-}
 
 class Host final : public FunctionHost {
 public:
@@ -98,7 +46,7 @@ public:
         {
             const std::lock_guard lock(mutex_);
             auto& function = functions_[spec.name];
-            if (!function) function = std::make_unique<Function>();
+            if (!function) function = std::make_unique<HostedFunction>();
             if (!function->removed && function->version == version) return {};
             function->removed = false;
             function->spec = spec;
@@ -161,7 +109,7 @@ public:
             if (found == functions_.end() || found->second->removed || stopping_)
                 return fail(Code::unknown_function, fmt::format("there is no function {}", name),
                             {.next = "tarn function list"});
-            Function& function = *found->second;
+            HostedFunction& function = *found->second;
             function.queue.push_back({std::move(invocation), std::move(done)});
             serve(function);
             wake = function.alive() < function.wanted();
@@ -174,7 +122,7 @@ public:
         const std::lock_guard lock(mutex_);
         std::vector<FunctionStatus> all;
         for (const auto& [name, function] : functions_)
-            if (!function->removed) all.push_back(status_of(*function));
+            if (!function->removed) all.push_back(function->status());
         return all;
     }
 
@@ -182,7 +130,7 @@ public:
         const std::lock_guard lock(mutex_);
         const auto found = functions_.find(name);
         if (found == functions_.end() || found->second->removed) return std::nullopt;
-        return status_of(*found->second);
+        return found->second->status();
     }
 
     std::vector<LogLine> logs(std::string_view name, const LogSelection& selection) override {
@@ -195,28 +143,9 @@ public:
 private:
     using Callbacks = std::vector<std::pair<InvocationDone, InvocationResult>>;
 
-    static FunctionStatus status_of(const Function& function) {
-        FunctionStatus status{.spec = function.spec, .version = function.version};
-        status.instances = function.alive();
-        status.busy = function.busy();
-        status.waiting = function.queue.size();
-        status.invocations = function.invocations;
-        status.errors = function.errors;
-        status.timeouts = function.timeouts;
-        status.crashes = function.crashes;
-        status.last_error = function.last_error;
-        if (!function.last_error.empty() && !function.has_ready())
-            status.state = "failing";
-        else if (!function.has_ready())
-            status.state = "starting";
-        else
-            status.state = status.busy > 0 ? "busy" : "ready";
-        return status;
-    }
-
     // ---- invocations; under mutex_
 
-    void serve(Function& function) {
+    void serve(HostedFunction& function) {
         for (auto& instance : function.instances) {
             if (function.queue.empty()) return;
             if (!function.may_serve(*instance)) continue;
@@ -225,7 +154,7 @@ private:
         }
     }
 
-    void begin(Function& function, Instance& instance, PendingInvocation pending) {
+    void begin(HostedFunction& function, Instance& instance, PendingInvocation pending) {
         const std::int64_t now = parts_.clock.monotonic_us();
         RunningInvocation running{.pending = std::move(pending),
                                   .request_id = os::make_uuid7(parts_.clock.now(), parts_.rng),
@@ -242,7 +171,7 @@ private:
         if (instance.running->deadline_us < sleeping_until_us_) watch_->wake();
     }
 
-    void finish(Function& function, Instance& instance, InvocationResult result, Callbacks& callbacks) {
+    void finish(HostedFunction& function, Instance& instance, InvocationResult result, Callbacks& callbacks) {
         take_output(function, instance);
         end_line(function, instance);
         RunningInvocation running = std::move(*instance.running);
@@ -259,14 +188,14 @@ private:
         callbacks.emplace_back(std::move(running.pending.done), std::move(result));
     }
 
-    static void fail_queue(Function& function, const InvocationResult& result, Callbacks& callbacks) {
+    static void fail_queue(HostedFunction& function, const InvocationResult& result, Callbacks& callbacks) {
         for (auto& pending : function.queue) callbacks.emplace_back(std::move(pending.done), result);
         function.queue.clear();
     }
 
     // ---- the Runtime API; on a listener's thread
 
-    void on_call(Function& function, Instance& instance, const RuntimeCall& call, net::Request request,
+    void on_call(HostedFunction& function, Instance& instance, const RuntimeCall& call, net::Request request,
                  net::Handler::Respond respond) {
         Callbacks callbacks;
         using Kind = RuntimeCall::Kind;
@@ -292,7 +221,7 @@ private:
         run(callbacks);
     }
 
-    void on_next(Function& function, Instance& instance, net::Handler::Respond respond,
+    void on_next(HostedFunction& function, Instance& instance, net::Handler::Respond respond,
                  Callbacks& callbacks) {
         // One invocation at a time: who asks for the next one has given up the one under way. Some clients
         // do that when their answer was refused.
@@ -311,7 +240,7 @@ private:
         serve(function);
     }
 
-    void on_answer(Function& function, Instance& instance, InvocationResult result,
+    void on_answer(HostedFunction& function, Instance& instance, InvocationResult result,
                    const net::Handler::Respond& respond, Callbacks& callbacks) {
         if (!instance.running || instance.running->request_id != result.request_id)
             return respond(refused(400, "InvalidRequestID", "no such invocation, or it is over"));
@@ -354,7 +283,7 @@ private:
         const std::int64_t now = parts_.clock.monotonic_us();
         std::int64_t until = now + idle_end_us;
         for (auto at = functions_.begin(); at != functions_.end();) {
-            Function& function = *at->second;
+            HostedFunction& function = *at->second;
             if (function.removed)
                 fail_queue(function,
                            ended(InvocationEnd::stopped, "Tarn.Stopped", "the function was stopped"),
@@ -377,7 +306,7 @@ private:
         return until - now;
     }
 
-    void look_after(Function& function, Instance& instance, std::int64_t now, std::int64_t& until,
+    void look_after(HostedFunction& function, Instance& instance, std::int64_t now, std::int64_t& until,
                     Callbacks& callbacks) {
         if (now >= instance.next_output_us) take_output(function, instance);
         if (now < instance.next_output_us) until = std::min(until, instance.next_output_us);
@@ -391,7 +320,7 @@ private:
         if (const auto end = instance.child->end()) bury(function, instance, *end, now, callbacks);
     }
 
-    void check_deadlines(Function& function, Instance& instance, std::int64_t now, std::int64_t& until,
+    void check_deadlines(HostedFunction& function, Instance& instance, std::int64_t now, std::int64_t& until,
                          Callbacks& callbacks) {
         if (instance.running) {
             if (now < instance.running->deadline_us) {
@@ -427,7 +356,7 @@ private:
     }
 
     // Its processes are gone. Leaves `child` null for the caller to remove the rest.
-    void bury(Function& function, Instance& instance, const os::ChildEnd& end, std::int64_t now,
+    void bury(HostedFunction& function, Instance& instance, const os::ChildEnd& end, std::int64_t now,
               Callbacks& callbacks) {
         take_output(function, instance);
         end_line(function, instance);
@@ -436,50 +365,25 @@ private:
             instance.version != function.version || (instance.ending && !instance.init_error);
         if (instance.running) {
             finish(function, instance, end_of_running(instance, end), callbacks);
-            if (!unwanted) back_off(function, now);
+            if (!unwanted) function.back_off(now);
         } else if (!instance.ready && !unwanted) {
             start_failed(function, end_of_start(instance, end), now, callbacks);
         } else if (!unwanted) {
-            back_off(function, now);
+            function.back_off(now);
         }
         instance.child.reset();
     }
 
-    static std::string error_type_of(const os::ChildEnd& end) {
-        const bool memory = end.kind == os::ChildEnd::Kind::out_of_memory;
-        return memory ? "Runtime.OutOfMemory" : "Runtime.ExitError";
-    }
-
-    static InvocationResult end_of_running(const Instance& instance, const os::ChildEnd& end) {
-        if (instance.end_as == InvocationEnd::stopped)
-            return ended(InvocationEnd::stopped, "Tarn.Stopped", "the function was stopped");
-        return ended(InvocationEnd::crashed, error_type_of(end),
-                     fmt::format("the process ended without an answer: {}", end.text()));
-    }
-
-    static InvocationResult end_of_start(const Instance& instance, const os::ChildEnd& end) {
-        if (instance.init_error) return *instance.init_error;
-        return ended(InvocationEnd::init_failed, error_type_of(end),
-                     fmt::format("the process ended before it asked for an invocation: {}", end.text()));
-    }
-
-    void start_failed(Function& function, InvocationResult result, std::int64_t now, Callbacks& callbacks) {
-        back_off(function, now);
+    void start_failed(HostedFunction& function, InvocationResult result, std::int64_t now,
+                      Callbacks& callbacks) {
+        function.back_off(now);
         function.last_error = fmt::format("{}: {}", result.error_type, result.error_message);
         result.version = function.version;
         result.log_tail = function.lines.tail(kept_tail);
         if (!function.has_ready()) fail_queue(function, result, callbacks);
     }
 
-    // The first one is forgiven at once; those that follow without a success wait longer and longer.
-    static void back_off(Function& function, std::int64_t now) {
-        const int failures = function.failures++;
-        if (failures == 0) return;
-        function.next_start_us =
-            now + std::min(longest_backoff_us, first_backoff_us << std::min(failures - 1, 16));
-    }
-
-    void start_wanted(Function& function, std::int64_t now, std::int64_t& until, Callbacks& callbacks) {
+    void start_wanted(HostedFunction& function, std::int64_t now, std::int64_t& until, Callbacks& callbacks) {
         while (function.alive() < function.wanted()) {
             if (now < function.next_start_us) {
                 until = std::min(until, function.next_start_us);
@@ -496,7 +400,7 @@ private:
         }
     }
 
-    Status start_instance(Function& function, std::int64_t now) {
+    Status start_instance(HostedFunction& function, std::int64_t now) {
         auto instance = std::make_unique<Instance>(
             fmt::format("{}-{}", function.spec.name, function.next_instance++),
             [this, &function](Instance& at, const RuntimeCall& call, net::Request request,
@@ -524,7 +428,7 @@ private:
 
     // ---- output; under mutex_
 
-    void take_output(Function& function, Instance& instance) {
+    void take_output(HostedFunction& function, Instance& instance) {
         if (instance.child == nullptr) return;
         const std::string bytes = instance.child->read_output();
         if (bytes.empty()) return;
@@ -538,11 +442,11 @@ private:
         instance.line.add(bytes, [&](std::string text) { add_line(function, instance, std::move(text)); });
     }
 
-    void end_line(Function& function, Instance& instance) {
+    void end_line(HostedFunction& function, Instance& instance) {
         instance.line.end([&](std::string text) { add_line(function, instance, std::move(text)); });
     }
 
-    void add_line(Function& function, const Instance& instance, std::string text) {
+    void add_line(HostedFunction& function, const Instance& instance, std::string text) {
         const LogLine& line =
             function.lines.add({.at = parts_.clock.now(),
                                 .function = function.spec.name,
@@ -555,7 +459,7 @@ private:
     const Parts parts_;
     const std::unique_ptr<os::ChildWatch> watch_;
     std::mutex mutex_;
-    std::map<std::string, std::unique_ptr<Function>, std::less<>> functions_;
+    std::map<std::string, std::unique_ptr<HostedFunction>, std::less<>> functions_;
     std::multiset<std::string, std::less<>> suspended_;
     std::condition_variable gone_;  // an instance
     bool stopping_ = false;

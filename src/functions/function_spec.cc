@@ -108,17 +108,25 @@ Status read_environment(FunctionSpec& spec, const Json& json) {
     return {};
 }
 
+// What changes without the code changing: a data directory of Tarn (which holds gigabytes), version control.
+Result<bool> is_code(os::FileSystem& fs, const std::string& path, const std::string& name) {
+    if (name == ".git" || name == "__pycache__") return false;
+    TARN_ASSIGN(const auto marker, fs.stat(path + "/tarn.json"));
+    TARN_ASSIGN(const auto log, fs.stat(path + "/wal"));
+    return !marker || !log;
+}
+
 // Adds every file below, in name order, so that the hash does not depend on the disk.
 Status hash_tree(codec::Sha256& hash, os::FileSystem& fs, const std::string& root, const std::string& below) {
     const std::string directory = below.empty() ? root : root + "/" + below;
     TARN_ASSIGN(auto entries, fs.list(directory));
     std::ranges::sort(entries, {}, &os::FileInfo::name);
     for (const auto& entry : entries) {
-        // What interpreters write beside the code is not code.
-        if (entry.name == "__pycache__" || entry.name.ends_with(".pyc")) continue;
+        if (entry.name.ends_with(".pyc")) continue;  // interpreters write them
         const std::string path = below.empty() ? entry.name : below + "/" + entry.name;
         if (entry.is_directory) {
-            if (!entry.is_link) TARN_TRY(hash_tree(hash, fs, root, path));
+            TARN_ASSIGN(const bool code, is_code(fs, root + "/" + path, entry.name));
+            if (!entry.is_link && code) TARN_TRY(hash_tree(hash, fs, root, path));
             continue;
         }
         if (!entry.is_regular) continue;

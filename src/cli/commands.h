@@ -16,6 +16,7 @@ std::vector<Command> query_commands();
 std::vector<Command> pattern_commands();
 std::vector<Command> plan_commands();
 std::vector<Command> run_commands();
+std::vector<Command> from_commands();
 std::vector<Command> verify_commands();
 std::vector<Command> report_commands();
 std::vector<Command> store_commands();

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "cli/commands.h"
+#include "cli/steps.h"
 #include "cli/watch.h"
 #include "os/clock.h"
 
@@ -24,44 +25,61 @@ codec::Json absolute_sources(const std::vector<std::string>& sources) {
     return list;
 }
 
-void print_counts(Context& context, codec::Json counts, const std::string& job, std::int64_t duration_us) {
+}  // namespace
+
+std::string import_text(const Imported& imported) {
+    const codec::Json& counts = imported.counts;
+    return fmt::format("{} read = {} accepted + {} quarantined + {} seen before · {} files · {} · {}",
+                       format_count(counts["read"].as_uint()), format_count(counts["accepted"].as_uint()),
+                       format_count(counts["quarantined"].as_uint()),
+                       format_count(counts["skipped"].as_uint()), format_count(counts["files"].as_uint()),
+                       format_bytes(counts["bytes"].as_uint()), format_duration(imported.duration_us));
+}
+
+Status import_sources(Context& context, const std::string& stream, bool again,
+                      const std::string& how_to_continue, Imported& imported) {
+    TARN_ASSIGN(Client * client, context.client());
+    const Arguments& given = context.arguments;
+    codec::Json body;
+    body.set("stream", stream).set("sources", absolute_sources(given.all("SOURCE")));
+    if (const auto format = given.get("--format")) body.set("format", *format);
+    if (const auto records = given.get("--records")) body.set("records", *records);
+    if (const auto pattern = given.get("--name-pattern")) body.set("name_pattern", *pattern);
+    if (again) body.set("again", true);
+    const auto clock = os::make_real_clock();
+    const std::int64_t began = clock->monotonic_us();
+    TARN_ASSIGN(const codec::Json started, client->post("/v1/imports", body));
+    imported.job = started["job"].as_string();
+    auto result = watch_job(context, imported.job, describe, how_to_continue, &imported.counts);
+    imported.duration_us = clock->monotonic_us() - began;
+    TARN_TRY(result);
+    imported.counts = std::move(*result);
+    return {};
+}
+
+namespace {
+
+void print_counts(Context& context, Imported imported) {
     if (context.out.format() != Format::table) {
-        counts.set("schema_version", 1).set("job", job);
-        context.out.line(counts.dump());
+        imported.counts.set("schema_version", 1).set("job", imported.job);
+        context.out.line(imported.counts.dump());
         return;
     }
-    context.out.line(
-        fmt::format("{} read = {} accepted + {} quarantined + {} seen before · {} files · {} · {}",
-                    format_count(counts["read"].as_uint()), format_count(counts["accepted"].as_uint()),
-                    format_count(counts["quarantined"].as_uint()), format_count(counts["skipped"].as_uint()),
-                    format_count(counts["files"].as_uint()), format_bytes(counts["bytes"].as_uint()),
-                    format_duration(duration_us)));
-    if (counts["quarantined"].as_uint() > 0)
+    context.out.line(import_text(imported));
+    if (imported.counts["quarantined"].as_uint() > 0)
         context.out.note(fmt::format(
             "  see why: tarn query \"SELECT reason, count(*) AS n FROM {}.quarantine GROUP BY 1\"",
             context.arguments.get_or("STREAM", "")));
 }
 
 Result<int> import(Context& context) {
-    TARN_ASSIGN(Client * client, context.client());
-    const std::string stream = context.arguments.get_or("STREAM", "");
-    codec::Json body;
-    body.set("stream", stream).set("sources", absolute_sources(context.arguments.all("SOURCE")));
-    if (const auto format = context.arguments.get("--format")) body.set("format", *format);
-    if (const auto records = context.arguments.get("--records")) body.set("records", *records);
-    if (const auto pattern = context.arguments.get("--name-pattern")) body.set("name_pattern", *pattern);
-    if (context.arguments.flag("--again")) body.set("again", true);
-    const auto clock = os::make_real_clock();
-    const std::int64_t began = clock->monotonic_us();
-    TARN_ASSIGN(const codec::Json started, client->post("/v1/imports", body));
-    const std::string job = started["job"].as_string();
-    codec::Json counts;
-    auto result =
-        watch_job(context, job, describe, "run the same command again: nothing is taken twice", &counts);
+    Imported imported;
+    const Status done =
+        import_sources(context, context.arguments.get_or("STREAM", ""), context.arguments.flag("--again"),
+                       "run the same command again: nothing is taken twice", imported);
     // What was taken before a failure is said too: it is there.
-    if (result || counts.is_object())
-        print_counts(context, result ? *result : counts, job, clock->monotonic_us() - began);
-    TARN_TRY(result);
+    if (imported.counts.is_object()) print_counts(context, std::move(imported));
+    TARN_TRY(done);
     return 0;
 }
 

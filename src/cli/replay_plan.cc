@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "cli/commands.h"
+#include "cli/steps.h"
 #include "cli/text_argument.h"
 #include "os/real_file_system.h"
 #include "report/report.h"
@@ -24,7 +25,9 @@ Result<codec::Json> id_list(const std::string& file) {
     return ids;
 }
 
-Result<codec::Json> request_of(Context& context) {
+}  // namespace
+
+Result<codec::Json> plan_request(Context& context) {
     const Arguments& given = context.arguments;
     codec::Json body = codec::Json::object();
     const std::pair<const char*, const char*> plain[] = {
@@ -71,8 +74,10 @@ Result<codec::Json> request_of(Context& context) {
     return body;
 }
 
+namespace {
+
 Result<int> plan(Context& context) {
-    TARN_ASSIGN(codec::Json body, request_of(context));
+    TARN_ASSIGN(codec::Json body, plan_request(context));
     TARN_ASSIGN(Client * client, context.client());
     TARN_ASSIGN(const codec::Json plan, client->post("/v1/plans", body));
     if (context.out.is_for_people())

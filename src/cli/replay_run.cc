@@ -2,10 +2,19 @@
 #include <fmt/core.h>
 
 #include "cli/commands.h"
+#include "cli/steps.h"
 #include "cli/watch.h"
 #include "report/report.h"
 
 namespace tarn::cli {
+
+void print_report(Context& context, const codec::Json& report) {
+    if (context.out.is_for_people())
+        context.out.data(report::render_text(report, context.out.colour()));
+    else
+        context.out.document(report);
+}
+
 namespace {
 
 std::string describe(const codec::Json& progress) {
@@ -24,13 +33,6 @@ std::string describe(const codec::Json& progress) {
     return text;
 }
 
-void print_report(Context& context, const codec::Json& report) {
-    if (context.out.is_for_people())
-        context.out.data(report::render_text(report, context.out.colour()));
-    else
-        context.out.document(report);
-}
-
 // 3 when something failed, waits or is unknown.
 int code_of(const codec::Json& report) {
     const codec::Json& counts = report["counts"];
@@ -39,7 +41,9 @@ int code_of(const codec::Json& report) {
     return open ? 3 : 0;
 }
 
-Result<int> follow(Context& context, const codec::Json& started) {
+}  // namespace
+
+Result<int> follow_run(Context& context, const codec::Json& started) {
     const std::string run = started["run"].as_string();
     const std::string next = fmt::format("tarn replay resume {}", run);
     auto report = watch_job(context, started["job"].as_string(), describe, next);
@@ -57,15 +61,21 @@ Result<int> follow(Context& context, const codec::Json& started) {
     return code;
 }
 
-Result<int> run(Context& context) {
-    TARN_ASSIGN(Client * client, context.client());
+codec::Json run_request(Context& context, const std::string& plan) {
     codec::Json body;
-    body.set("plan", context.arguments.get_or("PLAN", ""));
+    body.set("plan", plan);
     codec::Json allow = codec::Json::array();
     for (const auto& name : context.arguments.all("--allow")) allow.push(name);
-    body.set("allow", std::move(allow));
+    return body.set("allow", std::move(allow));
+}
+
+namespace {
+
+Result<int> run(Context& context) {
+    TARN_ASSIGN(Client * client, context.client());
+    const codec::Json body = run_request(context, context.arguments.get_or("PLAN", ""));
     TARN_ASSIGN(const codec::Json started, client->post("/v1/runs", body));
-    return follow(context, started);
+    return follow_run(context, started);
 }
 
 std::string path_of(Context& context) {
@@ -75,7 +85,7 @@ std::string path_of(Context& context) {
 Result<int> resume(Context& context) {
     TARN_ASSIGN(Client * client, context.client());
     TARN_ASSIGN(const codec::Json started, client->post(path_of(context) + "/resume", codec::Json::object()));
-    return follow(context, started);
+    return follow_run(context, started);
 }
 
 Result<int> pause(Context& context) {

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "cli/commands.h"
+#include "cli/steps.h"
 
 namespace tarn::cli {
 namespace {
@@ -39,7 +40,9 @@ void map_name_groups(codec::Json& event, const std::string& pattern) {
     }
 }
 
-Result<codec::Json> settings_of(Context& context) {
+}  // namespace
+
+Result<codec::Json> stream_settings(Context& context) {
     const Arguments& given = context.arguments;
     codec::Json settings = codec::Json::object();
     if (const auto partitions = given.get("--partitions")) {
@@ -71,8 +74,10 @@ Result<codec::Json> settings_of(Context& context) {
     return settings;
 }
 
+namespace {
+
 Result<int> create(Context& context) {
-    TARN_ASSIGN(codec::Json settings, settings_of(context));
+    TARN_ASSIGN(codec::Json settings, stream_settings(context));
     codec::Json body;
     body.set("name", context.arguments.get_or("NAME", "")).set("settings", std::move(settings));
     TARN_ASSIGN(Client * client, context.client());

@@ -27,7 +27,7 @@ Format format_of(std::string_view raw) {
 }
 
 // Which buffer unescapes what.
-enum Slot { slot_key, slot_id, slot_source, slot_type, slot_subject, slot_time, slot_content_type };
+enum Slot { slot_key, slot_id, slot_source, slot_type, slot_subject, slot_time, slot_content_type, slot_run };
 
 void read_attribute(std::string_view key, std::string_view raw, Meta& meta, std::string* scratch) {
     if (key == "id") {
@@ -44,6 +44,8 @@ void read_attribute(std::string_view key, std::string_view raw, Meta& meta, std:
         meta.content_type = text_of(raw, scratch[slot_content_type]);
     } else if (!key.starts_with("tarn")) {
         return;
+    } else if (key == "tarnrun") {
+        meta.run = text_of(raw, scratch[slot_run]);
     } else if (key == "tarnformat") {
         meta.format = format_of(raw);
     } else if (key == "tarndefaulted") {
@@ -64,16 +66,18 @@ void fill_defaults(const StoredEvent& event, std::string_view stream_name, Meta&
         scratch[slot_source] += stream_name;
         meta.source = scratch[slot_source];
     }
-    const auto time = meta.time_text.empty() ? Result<Time>(event.ingested) : parse_rfc3339(meta.time_text);
-    meta.time = time.value_or(event.ingested);
-    if (!time || meta.time_text.empty()) {
-        scratch[slot_time].clear();
-        append_rfc3339(scratch[slot_time], meta.time);
-        meta.time_text = scratch[slot_time];
-    }
 }
 
 }  // namespace
+
+std::string_view MetaReader::formatted(Time time) {
+    if (time.us != formatted_.us || formatted_text_.empty()) {
+        formatted_text_.clear();
+        append_rfc3339(formatted_text_, time);
+        formatted_ = time;
+    }
+    return formatted_text_;
+}
 
 const Meta& MetaReader::read(const StoredEvent& event, std::string_view stream_name) {
     meta_ = Meta{};
@@ -90,6 +94,9 @@ const Meta& MetaReader::read(const StoredEvent& event, std::string_view stream_n
     for (scan::Members members(meta_.attributes); members.next(key, value);)
         read_attribute(key, value, meta_, scratch_);
     fill_defaults(event, stream_name, meta_, scratch_);
+    const auto time = meta_.time_text.empty() ? Result<Time>(event.ingested) : parse_rfc3339(meta_.time_text);
+    meta_.time = time.value_or(event.ingested);
+    if (!time || meta_.time_text.empty()) meta_.time_text = formatted(meta_.time);
     return meta_;
 }
 

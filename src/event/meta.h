@@ -18,6 +18,7 @@ struct Meta {
     std::string_view time_text;                    // as it came when it came as RFC 3339, else formatted
     std::optional<std::string_view> content_type;  // datacontenttype
     Format format = Format::json;
+    std::string_view run;         // tarnrun: the run that put a copy of an event here; "" when it is no copy
     bool defaulted = false;       // tarndefaulted
     bool duplicate_keys = false;  // tarnduplicatekeys
     std::string_view attributes;  // the raw JSON object of attributes
@@ -30,8 +31,13 @@ public:
     const Meta& read(const StoredEvent& event, std::string_view stream_name);
 
 private:
+    std::string_view formatted(Time time);
+
     Meta meta_;
     std::string scratch_[8];
+    // Events of one request came at the same time, and formatting it costs more than all else here.
+    Time formatted_{INT64_MIN};
+    std::string formatted_text_;
 };
 
 }  // namespace tarn::event

@@ -139,9 +139,9 @@ private:
 
     bool takes(event::MetaReader& reader, const event::StoredEvent& event) {
         const event::Meta& meta = reader.read(event, view_.name);
-        const std::string run = run_of(meta);
-        const bool named = !run.empty() && run_names_ && run_names_(run, spec_.name);
-        return taking_.takes(event, meta, !run.empty(), named, document_);
+        const bool replayed = !meta.run.empty();
+        const bool named = replayed && run_names_ && run_names_(meta.run, spec_.name);
+        return taking_.takes(event, meta, replayed, named, document_);
     }
 
     // What is delivered is what is left of all that matched.

@@ -71,13 +71,13 @@ Status Pump::scan_stream(StreamId stream, Sequence from, Sequence end, std::vect
         seen = event != nullptr ? event->sequence + 1 : end;
         if (event == nullptr) break;
         const event::Meta& meta = meta_reader_.read(*event, name);
-        const std::string run = run_of(meta);
+        const bool replayed = !meta.run.empty();
         for (const auto number : sharing->matching.match(*event, meta, document_)) {
             Entry& entry = *sharing->entries[number];
             if (!entry.reading) continue;
             Subscription& each = *entry.subscription;
-            const bool named = !run.empty() && parts_.run_names && parts_.run_names(run, each.spec().name);
-            TARN_TRY(each.look_at(*event, meta, !run.empty(), named, now,
+            const bool named = replayed && parts_.run_names && parts_.run_names(meta.run, each.spec().name);
+            TARN_TRY(each.look_at(*event, meta, replayed, named, now,
                                   lake::find_correction(corrections, event->position), &document_));
             if (each.has_room()) continue;
             TARN_TRY(each.seen_until(seen));

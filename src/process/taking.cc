@@ -22,10 +22,4 @@ bool Taking::takes(const event::StoredEvent& event, const event::Meta& meta, boo
     return pattern_->matches(document);
 }
 
-std::string run_of(const event::Meta& meta) {
-    if (meta.attributes.find("\"tarnrun\"") == std::string_view::npos) return "";
-    const auto run = codec::find_member(meta.attributes, "tarnrun");
-    return run ? codec::unescape(*run) : "";
-}
-
 }  // namespace tarn::process

@@ -26,7 +26,4 @@ private:
     bool takes_replayed_ = false;
 };
 
-// The run that replayed the event, "" when none did.
-std::string run_of(const event::Meta& meta);
-
 }  // namespace tarn::process

@@ -73,9 +73,7 @@ private:
 
     // No run put it into the stream, or one that meant this subscription.
     static bool is_original(const FunctionRoute& route, const event::Meta& meta) {
-        if (meta.attributes.find("\"tarnrun\"") == std::string_view::npos) return true;
-        const auto run = codec::find_member(meta.attributes, "tarnrun");
-        return !run || route.is_named_by(codec::unescape(*run));
+        return meta.run.empty() || route.is_named_by(meta.run);
     }
 
     // Into a copy the document is the very one that live delivery gives; else it says that it is a replay, so

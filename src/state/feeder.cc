@@ -243,8 +243,7 @@ Result<Applied> Feeder::apply_matching(const event::StoredEvent& event, const ev
 // An event that a run sent into the stream reaches only subscriptions named for it: a projection took the
 // original. In events that came as a document of their own, the mark may stand in the document alone.
 bool Feeder::was_replayed(const event::StoredEvent& event, const event::Meta& meta) const {
-    if (contains_text(event.meta, "\"tarnrun\"") && codec::find_member(meta.attributes, "tarnrun"))
-        return true;
+    if (!meta.run.empty()) return true;
     const bool is_document =
         meta.format == event::Format::cloudevents || meta.format == event::Format::eventbridge;
     return is_document && contains_text(event.payload, "\"tarnrun\"") &&

@@ -175,11 +175,6 @@ Result<Check> check_file(const Subject& subject, const std::string& path) {
 // ---- stream
 // -----------------------------------------------------------------------------------------------------------
 
-bool is_of_run(const event::Meta& meta, std::string_view uid) {
-    const auto run = codec::find_member(meta.attributes, "tarnrun");
-    return run && codec::scalar_text(*run) == uid;
-}
-
 // A bag of payload hashes in a few bytes, whatever their number and order: equal bags have equal sums, and
 // other ones are as unlikely to as two payloads are to share a hash.
 struct HashBag {
@@ -212,7 +207,7 @@ Result<Check> check_stream(const Subject& subject, const std::string& stream) {
     while (true) {
         TARN_ASSIGN(const event::StoredEvent* event, scan->next());
         if (!event) break;
-        if (!is_of_run(reader.read(*event, stream), uid)) continue;
+        if (reader.read(*event, stream).run != uid) continue;
         found.add(event->hash);
     }
     if (found.count != expected.count)

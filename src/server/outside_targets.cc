@@ -228,9 +228,14 @@ private:
             });
     }
 
+    // Without an answer of the service nothing is known against the event: nobody was there.
     static Receipt receipt_of_attempt(const replay::Attempted& attempted) {
-        if (!attempted.was_tried) return unreachable(attempted.sent.error);
-        return receipt_of(attempted.sent, attempted.again_us.has_value(), attempted.again_us);
+        const bool may_be_repeated = attempted.again_us.has_value();
+        const bool was_answered = attempted.sent.error.starts_with("HTTP ");
+        const bool failed = attempted.sent.delivery == replay::Delivery::failed;
+        if (!attempted.was_tried || (failed && may_be_repeated && !was_answered))
+            return unreachable(attempted.sent.error);
+        return receipt_of(attempted.sent, may_be_repeated, attempted.again_us);
     }
 
     // To the next one; or nothing is under way, and whoever waits for that may go.

@@ -40,7 +40,8 @@ struct Item {
     bool keyed = false;
     std::int64_t captured_us = 0;
     std::string document;  // in the subscription's shape
-    // Of the event, where it does not end in a function: its meta, when it was ingested, how its payload came.
+    // Of the event, where it does not end in a function: its meta, when it was ingested, how its payload
+    // came.
     std::string meta;
     std::int64_t ingested_us = 0;
     event::PayloadForm form = event::PayloadForm::json;

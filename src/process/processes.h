@@ -1,8 +1,8 @@
-// Delivers events to functions, streams and targets outside: subscriptions at work under one roof. One thread takes turns: results are
-// taken in, streams are scanned for those who have room (one scan for all that stand at the same place),
-// batches go out, and what changed is written in one transaction. Nothing here can block capture: it only
-// reads what is durable already. A subscriber that is slow or dead fills its own bounded memory and then
-// lags in the log.
+// Delivers events to functions, streams and targets outside: subscriptions at work under one roof. One thread
+// takes turns: results are taken in, streams are scanned for those who have room (one scan for all that stand
+// at the same place), batches go out, and what changed is written in one transaction. Nothing here can block
+// capture: it only reads what is durable already. A subscriber that is slow or dead fills its own bounded
+// memory and then lags in the log.
 #pragma once
 
 #include <functional>

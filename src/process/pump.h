@@ -91,9 +91,9 @@ private:
         // others wait.
         std::uint32_t outages = 0;
         std::int64_t send_not_before_us = 0;
-        bool quiet = false;              // this turn: its function is quiesced
-        bool touched = false;            // this turn changed what is in memory
-        bool reading = false;            // in the scan that is being made
+        bool quiet = false;    // this turn: its function is quiesced
+        bool touched = false;  // this turn changed what is in memory
+        bool reading = false;  // in the scan that is being made
         // What is in memory ran ahead of what is on disk, which could not be written: to be opened anew.
         // `why` says what went wrong; also of one whose stream is gone.
         bool adrift = false, homeless = false;

@@ -226,8 +226,8 @@ void Pump::deliver(const std::shared_ptr<Answer>& answer, const SubscriptionSpec
     });
 }
 
-// Nobody there is nobody's fault: no attempt is used up, and the pause grows with every look in vain. Those that
-// were under way when it began are one look.
+// Nobody there is nobody's fault: no attempt is used up, and the pause grows with every look in vain. Those
+// that were under way when it began are one look.
 void Pump::note_outage(Entry& entry, const std::vector<Verdict>& verdicts, std::int64_t now) {
     if (verdicts.front().kind != Verdict::Kind::not_tried) {
         entry.outages = 0;

@@ -1,6 +1,6 @@
-// Targets outside of Tarn as deliveries see them: whoever knows how to send takes one event for one attempt and
-// says what came of it. When it is tried again, what waits behind it and when it is a dead letter is decided
-// here, as for functions.
+// Targets outside of Tarn as deliveries see them: whoever knows how to send takes one event for one attempt
+// and says what came of it. When it is tried again, what waits behind it and when it is a dead letter is
+// decided here, as for functions.
 #pragma once
 
 #include <cstdint>
@@ -33,13 +33,14 @@ struct Receipt {
         unreachable,  // nothing was sent, and nothing else would get through either
     };
     End end = End::delivered;
-    std::string error;                    // unless delivered
+    std::string error;                     // unless delivered
     std::optional<std::int64_t> again_us;  // of failed: not sooner than after so long
     std::int64_t duration_us = 0;
 };
 
 // `done` is called once, on any thread, perhaps before it returns. Must not block.
-using Deliver = std::function<void(const SubscriptionSpec& spec, Parcel parcel, std::function<void(Receipt)> done)>;
+using Deliver =
+    std::function<void(const SubscriptionSpec& spec, Parcel parcel, std::function<void(Receipt)> done)>;
 
 Parcel parcel_of(const Item& item);
 Verdict verdict_of(const Receipt& receipt, std::int64_t now_us);

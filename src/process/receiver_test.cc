@@ -171,8 +171,7 @@ TEST_F(ReceiverTest, order_and_numbers_hold_through_failures_and_restarts) {
     std::atomic<bool> calm = false;
     decide = [&](const Parcel& parcel) {
         const std::uint64_t number = std::stoull(parcel.payload);
-        if (!calm && rng.below(4) == 0)
-            return end(static_cast<End>(1 + rng.below(4)), "made to fail");
+        if (!calm && rng.below(4) == 0) return end(static_cast<End>(1 + rng.below(4)), "made to fail");
         if (done.insert(number).second) {
             if (number < newest[number % 7]) overtaken.push_back(parcel.payload);
             newest[number % 7] = std::max(newest[number % 7], number);

@@ -90,15 +90,16 @@ bool is_outside(std::string_view to) {
     return to.starts_with("http://") || to.starts_with("https://") || to == "null:";
 }
 
-// A run owns its file, and cuts back what it did not write; a subscription never ends, and others (log rotation,
-// a second subscription) have their hands in the file meanwhile.
+// A run owns its file, and cuts back what it did not write; a subscription never ends, and others (log
+// rotation, a second subscription) have their hands in the file meanwhile.
 Failure no_file(const std::string& name, const std::string& stream) {
     return bad(name, "to", "a subscription does not write files",
-               fmt::format("tarn tail {} --follow >> FILE; or, once: tarn replay plan {} --to file:PATH", stream,
-                           stream));
+               fmt::format("tarn tail {} --follow >> FILE; or, once: tarn replay plan {} --to file:PATH",
+                           stream, stream));
 }
 
-// function:F; stream:S; stream:S via function:F; or a target outside. What goes into a stream goes as it came.
+// function:F; stream:S; stream:S via function:F; or a target outside. What goes into a stream goes as it
+// came.
 Status read_destination(SubscriptionSpec& spec, const Json& json) {
     const std::string& to = json["to"].as_string();
     const std::string& via = json["via"].as_string();

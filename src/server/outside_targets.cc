@@ -21,7 +21,8 @@ constexpr std::size_t connections = 8;  // of a subscription, to a target that w
 
 // Stays the same however often the event goes out. A correction is another content: a receiver that remembers
 // keys must not take it for the event that it refused.
-std::string idempotency_key(const std::string& sender, const std::string& subscription, const Parcel& parcel) {
+std::string idempotency_key(const std::string& sender, const std::string& subscription,
+                            const Parcel& parcel) {
     std::string key = fmt::format("{}:{}:{}:{}:{}", sender, subscription, parcel.position.stream.value,
                                   parcel.position.partition, parcel.position.offset);
     if (parcel.corrected) key += fmt::format(":{:016x}", codec::xxh3_64(parcel.payload));
@@ -218,14 +219,13 @@ private:
     void begin(Job job) {
         const Letter letter(job.parcel, job.stream, job.key);
         // Each is a first attempt to the target: how often it was tried is known elsewhere.
-        parallel_.begin(
-            letter.outgoing(),
-            [this, done = std::move(job.done), began = clock_.monotonic_us()](Result<replay::Attempted> came) {
-                Receipt receipt = came ? receipt_of_attempt(*came) : unreachable(came.error().text());
-                receipt.duration_us = clock_.monotonic_us() - began;
-                done(std::move(receipt));
-                give_place();
-            });
+        parallel_.begin(letter.outgoing(), [this, done = std::move(job.done),
+                                            began = clock_.monotonic_us()](Result<replay::Attempted> came) {
+            Receipt receipt = came ? receipt_of_attempt(*came) : unreachable(came.error().text());
+            receipt.duration_us = clock_.monotonic_us() - began;
+            done(std::move(receipt));
+            give_place();
+        });
     }
 
     // Without an answer of the service nothing is known against the event: nobody was there.
@@ -275,7 +275,8 @@ void OutsideTargets::deliver(const process::SubscriptionSpec& spec, Parcel parce
     (*outlet)->send({std::move(parcel), spec.stream, std::move(key), std::move(done)});
 }
 
-Result<std::shared_ptr<OutsideTargets::Outlet>> OutsideTargets::outlet_of(const process::SubscriptionSpec& spec) {
+Result<std::shared_ptr<OutsideTargets::Outlet>> OutsideTargets::outlet_of(
+    const process::SubscriptionSpec& spec) {
     const std::lock_guard lock(mutex_);
     if (stopped_) return fail(Code::interrupted, "the server is stopping");
     Place& place = places_[spec.name];

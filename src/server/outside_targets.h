@@ -1,5 +1,5 @@
-// Targets outside, for subscriptions: a run's targets (replay/target.h) sent to one event and one attempt at a
-// time. What is tried again, and when, is for process/ to say.
+// Targets outside, for subscriptions: a run's targets (replay/target.h) sent to one event and one attempt at
+// a time. What is tried again, and when, is for process/ to say.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,8 @@ Status check_outside_target(const process::SubscriptionSpec& spec);
 // Thread-safe.
 class OutsideTargets {
 public:
-    using Open = std::function<Result<std::unique_ptr<replay::Target>>(const process::SubscriptionSpec& spec)>;
+    using Open =
+        std::function<Result<std::unique_ptr<replay::Target>>(const process::SubscriptionSpec& spec)>;
     struct Parts {
         os::Clock& clock;
         std::string sender;  // whose events these are, all over the world: begins every idempotency key

@@ -100,8 +100,10 @@ private:
         if (payload == "gone") return fail(Code::cannot_connect, "nobody there");
         Attempted attempted;
         if (payload == "bad") attempted.sent = {Delivery::failed, "HTTP 400 bad", 1};
-        if (payload == "busy") attempted = {.sent = {Delivery::failed, "HTTP 429 busy", 1}, .again_us = 2'000'000};
-        if (payload == "away") attempted = {.sent = {Delivery::failed, "no connection", 1}, .again_us = 100'000};
+        if (payload == "busy")
+            attempted = {.sent = {Delivery::failed, "HTTP 429 busy", 1}, .again_us = 2'000'000};
+        if (payload == "away")
+            attempted = {.sent = {Delivery::failed, "no connection", 1}, .again_us = 100'000};
         if (payload == "silent") attempted.sent = {Delivery::unknown, "no answer", 1};
         return attempted;
     }
@@ -149,13 +151,14 @@ protected:
     std::condition_variable came_;
     std::vector<Receipt> receipts_;
     std::size_t expected_ = 0;
-    OutsideTargets outside_{{*clock_, "directory", [this](const auto&) -> Result<std::unique_ptr<replay::Target>> {
-                                 ++world_.targets;
-                                 if (!in_parallel_) return std::make_unique<Serial>(world_);
-                                 auto made = std::make_unique<Parallel>(world_);
-                                 parallel_ = made.get();
-                                 return made;
-                             }}};
+    OutsideTargets outside_{
+        {*clock_, "directory", [this](const auto&) -> Result<std::unique_ptr<replay::Target>> {
+             ++world_.targets;
+             if (!in_parallel_) return std::make_unique<Serial>(world_);
+             auto made = std::make_unique<Parallel>(world_);
+             parallel_ = made.get();
+             return made;
+         }}};
 };
 
 TEST_F(OutsideTargetsTest, what_a_target_says_of_one_event_at_a_time_is_understood) {

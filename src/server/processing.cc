@@ -93,25 +93,24 @@ Result<process::Processes*> Processing::processes() {
     TARN_ASSIGN(functions::FunctionHost * functions, host());
     const std::lock_guard lock(mutex_);
     if (processes_) return processes_.get();
-    outside_ = std::make_unique<OutsideTargets>(
-        OutsideTargets::Parts{parts_.clock, parts_.sender, [this](const process::SubscriptionSpec& spec) {
-                                  return open_outside_target(parts_.clock, spec);
-                              }});
-    TARN_ASSIGN(auto opened,
-                process::Processes::open({.lake = parts_.lake,
-                                          .durable_end = [this] { return parts_.log.durable_end(); },
-                                          .functions = *functions,
-                                          .clock = parts_.clock,
-                                          .rng = parts_.rng,
-                                          .path = parts_.directory + "/process.db",
-                                          .run_names = parts_.run_names,
-                                          .bell = parts_.bell,
-                                          .derive = parts_.derive,
-                                          .deliver = [outside = outside_.get()](
-                                                         const process::SubscriptionSpec& spec,
-                                                         process::Parcel parcel, auto done) {
-                                              outside->deliver(spec, std::move(parcel), std::move(done));
-                                          }}));
+    outside_ = std::make_unique<OutsideTargets>(OutsideTargets::Parts{
+        parts_.clock, parts_.sender,
+        [this](const process::SubscriptionSpec& spec) { return open_outside_target(parts_.clock, spec); }});
+    TARN_ASSIGN(
+        auto opened,
+        process::Processes::open(
+            {.lake = parts_.lake,
+             .durable_end = [this] { return parts_.log.durable_end(); },
+             .functions = *functions,
+             .clock = parts_.clock,
+             .rng = parts_.rng,
+             .path = parts_.directory + "/process.db",
+             .run_names = parts_.run_names,
+             .bell = parts_.bell,
+             .derive = parts_.derive,
+             .deliver = [outside = outside_.get()](
+                            const process::SubscriptionSpec& spec, process::Parcel parcel,
+                            auto done) { outside->deliver(spec, std::move(parcel), std::move(done)); }}));
     TARN_ASSIGN(const auto specs, subscriptions());
     for (const auto& spec : specs) {
         TARN_ASSIGN(const Sequence from, first_sequence(spec));

@@ -21,7 +21,8 @@ struct RefusedGroup {
 
 struct RefusedSelection {
     std::optional<std::string> group;
-    std::optional<std::int64_t> since_us, until_us;  // last tried in [since, until); one without a time is not
+    std::optional<std::int64_t> since_us,
+        until_us;  // last tried in [since, until); one without a time is not
 };
 // Of all live stores. A damaged store has none.
 Result<std::vector<RefusedGroup>> refused_groups(Engine& engine, const RefusedSelection& selection);

@@ -224,8 +224,7 @@ Result<Replaced> StateImpl::promote_copy(std::string_view store_at_copy, bool pa
     TARN_TRY(check_unused(name, copy));
     TARN_TRY(check_unused({name.store, ""}, live));
     TARN_TRY(make_live(name));
-    TARN_TRY(replace_live(name.store, path_of(name), live, replaced.moved_aside, placement,
-                          document.until));
+    TARN_TRY(replace_live(name.store, path_of(name), live, replaced.moved_aside, placement, document.until));
     TARN_TRY(forget_copy(name));
     return replaced;
 }

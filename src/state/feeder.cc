@@ -93,8 +93,8 @@ Feeder::~Feeder() {
     if (in_transaction_) roll_back();
 }
 
-Result<std::unique_ptr<Feeder>> Feeder::open(sqlite::Database& database, ProjectionSpec spec,
-                                             FeedOrder order, os::Clock* clock) {
+Result<std::unique_ptr<Feeder>> Feeder::open(sqlite::Database& database, ProjectionSpec spec, FeedOrder order,
+                                             os::Clock* clock) {
     std::unique_ptr<Feeder> feeder(new Feeder(database, std::move(spec), order, clock));
     TARN_ASSIGN(auto row, read_feeder(database, feeder->spec_.name));
     if (!row)
@@ -140,8 +140,9 @@ void Feeder::collect_types() {
 Status Feeder::prepare_own_statements() {
     TARN_ASSIGN(own_->find_exception,
                 database_.prepare("SELECT state FROM tarn_exception WHERE feeder=?1 AND sequence=?2"));
-    TARN_ASSIGN(own_->put_exception,
-                database_.prepare("INSERT OR REPLACE INTO tarn_exception VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"));
+    TARN_ASSIGN(
+        own_->put_exception,
+        database_.prepare("INSERT OR REPLACE INTO tarn_exception VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"));
     TARN_ASSIGN(own_->delete_exception,
                 database_.prepare("DELETE FROM tarn_exception WHERE feeder=?1 AND sequence=?2"));
     TARN_ASSIGN(own_->save, database_.prepare("SAVEPOINT tarn_event"));

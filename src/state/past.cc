@@ -1,6 +1,6 @@
-// Which snapshots the live state came through. A file that takes the live one's place begins a line of its own:
-// the catalog says from which line it comes and up to which snapshot, the file says which line it is. So the
-// two cannot part: what was written of a replacement that did not happen names a line that no file has.
+// Which snapshots the live state came through. A file that takes the live one's place begins a line of its
+// own: the catalog says from which line it comes and up to which snapshot, the file says which line it is. So
+// the two cannot part: what was written of a replacement that did not happen names a line that no file has.
 #include <algorithm>
 #include <charconv>
 

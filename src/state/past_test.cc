@@ -127,8 +127,8 @@ TEST_F(Past, ADamagedLiveFileStillHasOne) {
 TEST_F(Past, ALineThatNoFileHasIsNobodys) {
     add_some(1);
     must(state->create_snapshot("accounts"));
-    must(catalog->put_document(
-        {"past", "accounts", clock.now(), must(codec::Json::parse(R"({"lines":[{"number":9,"from":0,"until":0}]})"))}));
+    must(catalog->put_document({"past", "accounts", clock.now(),
+                                must(codec::Json::parse(R"({"lines":[{"number":9,"from":0,"until":0}]})"))}));
     EXPECT_EQ(past(), (Ids{"sn-0001"}));
 }
 

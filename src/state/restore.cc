@@ -35,8 +35,8 @@ Sequence reach_of(const SnapshotInfo& info) {
 
 // Those that a restore may begin from, nearest first.
 void keep_within(std::vector<SnapshotInfo>& past, const Cut& cut) {
-    std::erase_if(
-        past, [&](const SnapshotInfo& info) { return info.positions.empty() || !is_within(info, cut); });
+    std::erase_if(past,
+                  [&](const SnapshotInfo& info) { return info.positions.empty() || !is_within(info, cut); });
     std::ranges::stable_sort(past, std::ranges::greater(), reach_of);
 }
 

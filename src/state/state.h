@@ -53,7 +53,7 @@ struct FeederPosition {
 struct FailedEvent {
     std::string feeder, stream;
     Position position;
-    std::string error;  // SQLite's, and the statement
+    std::string error;       // SQLite's, and the statement
     std::optional<Time> at;  // when it was last tried; not known of those from before format 2
 };
 
@@ -242,7 +242,8 @@ public:
     virtual std::map<std::string, std::string> snapshot_troubles() = 0;  // by store: why the last try failed
     virtual Result<SnapshotInfo> create_snapshot(std::string_view store) = 0;
     virtual Result<std::vector<SnapshotInfo>> snapshots() = 0;  // newest first
-    // Of these, the ones that the state that is live now came through: not those of a state that was replaced.
+    // Of these, the ones that the state that is live now came through: not those of a state that was
+    // replaced.
     virtual Result<std::vector<SnapshotInfo>> past_snapshots(std::string_view store) = 0;
     virtual Result<SnapshotInfo> snapshot(std::string_view id) = 0;
     virtual Status delete_snapshot(std::string_view id) = 0;

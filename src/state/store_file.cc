@@ -119,8 +119,7 @@ std::map<Partition, Offset> next_from_json(const Json& json) {
 namespace {
 
 Result<bool> has_column(sqlite::Database& database, std::string_view table, std::string_view column) {
-    TARN_ASSIGN(auto statement,
-                database.prepare("SELECT 1 FROM pragma_table_info(?1) WHERE name=?2"));
+    TARN_ASSIGN(auto statement, database.prepare("SELECT 1 FROM pragma_table_info(?1) WHERE name=?2"));
     statement.bind(1, table).bind(2, column);
     return statement.step();
 }
@@ -333,11 +332,11 @@ Result<std::vector<FeederPosition>> read_positions(sqlite::Database& database) {
 Result<std::vector<FailedEvent>> read_failed(sqlite::Database& database, std::size_t limit) {
     TARN_ASSIGN(const bool has_times, has_column(database, "tarn_exception", "at_us"));
     TARN_ASSIGN(auto statement,
-                database.prepare(fmt::format(
-                    "SELECT f.feeder, f.stream, f.stream_id, e.partition, e.offset, e.error, {} "
-                    "FROM tarn_exception e JOIN tarn_feeder f ON f.number=e.feeder "
-                    "WHERE e.state='failed' ORDER BY e.sequence LIMIT ?1",
-                    has_times ? "e.at_us" : "NULL")));
+                database.prepare(
+                    fmt::format("SELECT f.feeder, f.stream, f.stream_id, e.partition, e.offset, e.error, {} "
+                                "FROM tarn_exception e JOIN tarn_feeder f ON f.number=e.feeder "
+                                "WHERE e.state='failed' ORDER BY e.sequence LIMIT ?1",
+                                has_times ? "e.at_us" : "NULL")));
     statement.bind(1, signed_of(limit));
     std::vector<FailedEvent> events;
     while (true) {

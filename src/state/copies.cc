@@ -200,6 +200,17 @@ Status StateImpl::discard_copy(std::string_view store_at_copy) {
 // The copy's file becomes the store's; what was live is kept as a snapshot. Feeding goes on from where the
 // copy is.
 Result<Replaced> StateImpl::promote_copy(std::string_view store_at_copy, bool pause) {
+    TARN_ASSIGN(auto replaced, put_copy_in_place(store_at_copy, pause));
+    const std::string store = split_store_name(store_at_copy).store;
+    TARN_ASSIGN(const auto outside, outside_feeders(store));
+    if (outside.empty()) return replaced;
+    // The new state has what no snapshot of the old one has, and only its functions could make it again.
+    const auto snapshot = create_snapshot_of(store, false);
+    if (snapshot) replaced.new_snapshot = snapshot->id;
+    return replaced;
+}
+
+Result<Replaced> StateImpl::put_copy_in_place(std::string_view store_at_copy, bool pause) {
     const auto name = split_store_name(store_at_copy);
     TARN_TRY(check_copy_exists(name));
     auto& copy = slot(name.text());

@@ -144,6 +144,9 @@ struct RestorePoint {
 struct Replaced {
     std::string safety_snapshot;  // of it, taken before; "" when it was too damaged for one
     std::string moved_aside;      // then: the file as it was, kept under this name; "" when there was none
+    // Of what took its place, where functions feed the store and a copy was promoted; "" when it could not be
+    // taken, which undoes nothing.
+    std::string new_snapshot = {};
 };
 struct RestoreResult {
     std::string store;                           // what was written: "accounts" or "accounts@copy"

@@ -211,6 +211,7 @@ private:
     Status check_unused(const StoreName& name, const Slot& slot);  // no run writes to it
     Status forget_copy(const StoreName& name);
     Status make_live(const StoreName& name);
+    Result<Replaced> put_copy_in_place(std::string_view store_at_copy, bool pause);
 
     Result<std::vector<std::string>> paging_key(sqlite::Database& database, const std::string& table,
                                                 const TableShape& shape);

@@ -61,6 +61,7 @@ protected:
             *lake_, [this] { return lake_->size() + 1; }, host, *clock_, *rng_, directory_ + "/process.db"};
         parts.concurrency = concurrency;
         parts.bell = bell_;
+        parts.deliver = deliver_;
         processes_ = must(Processes::open(std::move(parts)));
         must(processes_->declare(spec_, 1));
         processes_->start();
@@ -87,6 +88,7 @@ protected:
     std::unique_ptr<state::VectorLake> lake_;
     StreamId stream_;
     SubscriptionSpec spec_;
+    Deliver deliver_;  // of `to: http://…`
     std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
     std::unique_ptr<Processes> processes_;
 };

@@ -166,16 +166,18 @@ void Lanes::settle_one(Item item, Verdict verdict, Settling& settling) {
     const Retries& retries = options_.retries;
     std::int64_t delay = 0;
     switch (verdict.kind) {
-        case Verdict::Kind::fault: {
+        case Verdict::Kind::fault:
+        case Verdict::Kind::refused: {
+            const bool is_final = verdict.kind == Verdict::Kind::refused;
             item.attempts.push_back(std::move(verdict.attempt));
             const std::int64_t age_us = item.attempts.back().at_us - item.captured_us;
-            const bool spent =
-                item.attempts.size() >= retries.max || age_us >= retries.max_age_us.value_or(INT64_MAX);
+            const bool spent = is_final || item.attempts.size() >= retries.max ||
+                               age_us >= retries.max_age_us.value_or(INT64_MAX);
             // Behind one that died in the same batch it is held, not dead: a key has one dead letter at most.
             const Key& key = keys_.at(id_of(item));
             if (spent && (item.origin == Item::Origin::dead || key.dead == key.redriven))
                 return bury(std::move(item), settling.settled);
-            delay = backoff_us(item.attempts.size());
+            delay = std::max(backoff_us(item.attempts.size()), verdict.pause_us);
             break;
         }
         case Verdict::Kind::not_tried:

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "event/event.h"
 #include "process/subscription_spec.h"
 
 namespace tarn::process {
@@ -39,8 +40,12 @@ struct Item {
     bool keyed = false;
     std::int64_t captured_us = 0;
     std::string document;  // in the subscription's shape
-    std::string meta;      // of the event, where it goes into another stream; and when it was ingested
+    // Of the event, where it does not end in a function: its meta, when it was ingested, how its payload
+    // came.
+    std::string meta;
     std::int64_t ingested_us = 0;
+    event::PayloadForm form = event::PayloadForm::json;
+    bool corrected = false;  // `document` is not what was captured
     // Where it comes from: a scan, the table of held events, or a dead letter being redriven.
     enum class Origin : std::uint8_t { scanned, held, dead } origin = Origin::scanned;
     std::vector<Attempt> attempts;       // of this round
@@ -58,12 +63,14 @@ struct Verdict {
     enum class Kind : std::uint8_t {
         done,       // delivered
         fault,      // the function refused it or broke on it: an attempt is used up
+        refused,    // it will never be taken: an attempt is used up, and no other is made
         not_tried,  // the function did not run, or was stopped: no attempt is used up
         not_sent,   // it did not reach the function: again at once, no attempt is used up
         split,      // the batch failed as a whole: again in halves, no attempt is used up
     };
     Kind kind = Kind::done;
     Attempt attempt;
+    std::int64_t pause_us = 0;  // before the next attempt, at least
 };
 
 struct LaneOptions {

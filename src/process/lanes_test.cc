@@ -61,6 +61,23 @@ TEST_F(LanesTest, one_event_of_a_key_at_a_time_other_keys_beside_it) {
     EXPECT_THAT(sequences(lanes_.take(0)), ElementsAre(2));
 }
 
+TEST_F(LanesTest, what_will_never_be_taken_is_dead_at_its_first_attempt) {
+    lanes_.add(item(1, 7), 0);
+    lanes_.add(item(2, 7), 0);
+    take();
+    EXPECT_THAT(settle(Verdict::Kind::refused), ElementsAre(F{Fate::dead, 1}, F{Fate::held, 2}));
+    EXPECT_EQ(lanes_.pending(), 0u);
+}
+
+TEST_F(LanesTest, a_receiver_that_says_when_is_not_asked_before) {
+    lanes_.add(item(1, 7), 0);
+    auto items = lanes_.take(0);
+    Verdict later{.kind = Verdict::Kind::fault, .attempt = {}, .pause_us = 5000};
+    EXPECT_THAT(lanes_.settle(std::move(items), {later}, 0, freed_), IsEmpty());
+    EXPECT_THAT(lanes_.take(4999), IsEmpty()) << "its own pause would be over at 1000";
+    EXPECT_THAT(sequences(lanes_.take(5000)), ElementsAre(1));
+}
+
 TEST_F(LanesTest, a_failed_event_waits_and_its_key_with_it) {
     lanes_.add(item(1, 7), 0);
     lanes_.add(item(2, 7), 0);

@@ -1,8 +1,8 @@
-// Delivers events to functions: subscriptions at work under one roof. One thread takes turns: results are
-// taken in, streams are scanned for those who have room (one scan for all that stand at the same place),
-// batches go out, and what changed is written in one transaction. Nothing here can block capture: it only
-// reads what is durable already. A subscriber that is slow or dead fills its own bounded memory and then
-// lags in the log.
+// Delivers events to functions, streams and targets outside: subscriptions at work under one roof. One thread
+// takes turns: results are taken in, streams are scanned for those who have room (one scan for all that stand
+// at the same place), batches go out, and what changed is written in one transaction. Nothing here can block
+// capture: it only reads what is durable already. A subscriber that is slow or dead fills its own bounded
+// memory and then lags in the log.
 #pragma once
 
 #include <functional>
@@ -18,6 +18,7 @@
 #include "process/bell.h"
 #include "process/placement.h"
 #include "process/process_store.h"
+#include "process/receiver.h"
 #include "process/transform.h"
 
 namespace tarn::process {
@@ -51,8 +52,10 @@ public:
         std::size_t concurrency = 64;  // batches under way a subscription, at most
         // To be rung when events become durable: in between it sleeps. May be left out where nothing comes.
         std::shared_ptr<Bell> bell;
-        // Where events for other streams go. May be left out where no subscription has any.
+        // Where events for other streams, and for targets outside, go. May be left out where no subscription
+        // has any.
         Derive derive;
+        Deliver deliver;
     };
     static Result<std::unique_ptr<Processes>> open(Parts parts);
     virtual ~Processes() = default;

@@ -76,7 +76,7 @@ private:
         std::uint64_t generation = 0;  // of the subscription when it was asked
         std::vector<Item> items;
         functions::InvocationResult result;
-        std::optional<std::vector<Verdict>> verdicts;  // when what it gave went into a stream
+        std::optional<std::vector<Verdict>> verdicts;  // when it went into a stream, or outside
     };
 
     struct Entry {
@@ -87,9 +87,13 @@ private:
         // them: nothing is sent until they have come home.
         std::size_t stale = 0;
         std::int64_t not_before_us = 0;  // after trouble
-        bool quiet = false;              // this turn: its function is quiesced
-        bool touched = false;            // this turn changed what is in memory
-        bool reading = false;            // in the scan that is being made
+        // Of a target that cannot be reached: how often in a row, and when to look again. One event asks, the
+        // others wait.
+        std::uint32_t outages = 0;
+        std::int64_t send_not_before_us = 0;
+        bool quiet = false;    // this turn: its function is quiesced
+        bool touched = false;  // this turn changed what is in memory
+        bool reading = false;  // in the scan that is being made
         // What is in memory ran ahead of what is on disk, which could not be written: to be opened anew.
         // `why` says what went wrong; also of one whose stream is gone.
         bool adrift = false, homeless = false;
@@ -139,6 +143,9 @@ private:
     Status take_in(Answer& answer, std::int64_t now);
     std::int64_t send_all(std::int64_t now, std::int64_t wall);
     void send(Entry& entry, std::int64_t now);
+    void deliver(const std::shared_ptr<Answer>& answer, const SubscriptionSpec& spec);
+    void note_outage(Entry& entry, const std::vector<Verdict>& verdicts, std::int64_t now);
+    std::size_t free_places(const Entry& entry, std::int64_t now) const;
     void derive(const std::shared_ptr<Answer>& answer, const SubscriptionSpec& spec,
                 std::vector<Transformed> results, std::int64_t wall);
     void put_in_box(const std::shared_ptr<Answer>& answer);

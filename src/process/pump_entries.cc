@@ -31,6 +31,8 @@ Status Pump::take_up(SubscriptionSpec spec, StreamId stream, Sequence from) {
     entry.generation = ++generations_;
     entry.stale += std::exchange(entry.batches, 0);
     entry.adrift = entry.homeless = entry.touched = false;
+    entry.outages = 0;
+    entry.send_not_before_us = 0;
     entry.why.clear();
     return {};
 }

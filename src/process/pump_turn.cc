@@ -150,6 +150,7 @@ Status Pump::take_in(Answer& answer, std::int64_t now) {
     for (const Verdict& verdict : verdicts)
         if (verdict.kind == Verdict::Kind::not_tried && subscription.trouble.empty())
             subscription.trouble = verdict.attempt.message;
+    if (!subscription.spec().target.empty()) note_outage(entry, verdicts, now);
     return subscription.settle(std::move(answer.items), std::move(verdicts), now);
 }
 
@@ -169,22 +170,33 @@ std::int64_t Pump::send_all(std::int64_t now, std::int64_t wall) {
         if (each.refill_not_before_us() > now) wake_in(each.refill_not_before_us() - now);
         if (each.next_redrive_us() && each.has_room()) wake_in(*each.next_redrive_us() - wall);
         if (entry.quiet || entry.stale > 0) continue;
+        if (entry.send_not_before_us > now) wake_in(entry.send_not_before_us - now);
         send(entry, now);
-        if (const auto next = each.next_us(); next && entry.batches < parts_.concurrency)
-            wake_in(*next - now);
+        if (const auto next = each.next_us(); next && free_places(entry, now) > 0) wake_in(*next - now);
     }
     return wait;
 }
 
+// Batches that may go out now.
+std::size_t Pump::free_places(const Entry& entry, std::int64_t now) const {
+    if (entry.send_not_before_us > now) return 0;
+    const std::size_t places = entry.outages > 0 ? 1 : parts_.concurrency;
+    return places - std::min(places, entry.batches);
+}
+
 void Pump::send(Entry& entry, std::int64_t now) {
     Subscription& subscription = *entry.subscription;
-    while (entry.batches < parts_.concurrency) {
+    while (free_places(entry, now) > 0) {
         auto items = subscription.take(now);
         if (items.empty()) return;
         ++entry.batches;
         const std::int64_t wall = parts_.clock.now().us;
         const SubscriptionSpec& spec = subscription.spec();
         auto answer = std::make_shared<Answer>(Answer{spec.name, entry.generation, std::move(items), {}, {}});
+        if (!spec.target.empty()) {
+            deliver(answer, spec);
+            continue;
+        }
         if (spec.function.empty()) {
             derive(answer, spec, as_they_are(answer->items), wall);
             continue;
@@ -205,6 +217,29 @@ void Pump::send(Entry& entry, std::int64_t now) {
         come_home(std::move(result));
         return;
     }
+}
+
+void Pump::deliver(const std::shared_ptr<Answer>& answer, const SubscriptionSpec& spec) {
+    parts_.deliver(spec, parcel_of(answer->items.front()), [this, answer](const Receipt& receipt) {
+        answer->verdicts = {verdict_of(receipt, parts_.clock.now().us)};
+        put_in_box(answer);
+    });
+}
+
+// Nobody there is nobody's fault: no attempt is used up, and the pause grows with every look in vain. Those
+// that were under way when it began are one look.
+void Pump::note_outage(Entry& entry, const std::vector<Verdict>& verdicts, std::int64_t now) {
+    if (verdicts.front().kind != Verdict::Kind::not_tried) {
+        entry.outages = 0;
+        entry.send_not_before_us = 0;
+        return;
+    }
+    if (entry.send_not_before_us > now) return;
+    const Retries& retries = entry.subscription->spec().retries;
+    std::int64_t pause = retries.first_us;
+    for (std::uint32_t i = 0; i < entry.outages && pause < retries.longest_us; ++i) pause *= 2;
+    entry.send_not_before_us = now + std::min(pause, retries.longest_us);
+    ++entry.outages;
 }
 
 void Pump::derive(const std::shared_ptr<Answer>& answer, const SubscriptionSpec& spec,

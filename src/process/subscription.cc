@@ -19,10 +19,16 @@ LaneOptions lane_options(const SubscriptionSpec& spec) {
     return {spec.order, spec.batch_size, spec.batch_window_us, spec.retries};
 }
 
-// For an event that goes into another stream.
+// For an event that goes on as itself.
 void add_meta(Item& item, const event::StoredEvent& event) {
     item.meta = event.meta;
     item.ingested_us = event.ingested.us;
+    item.form = event.form;
+}
+
+void set_correction(Item& item, event::PayloadForm form) {
+    item.form = form;
+    item.corrected = true;
 }
 
 }  // namespace
@@ -115,13 +121,14 @@ Status Subscription::look_at(const event::StoredEvent& event, const event::Meta&
     if (correction != nullptr) {
         event::StoredEvent corrected = event;
         correction->replace(corrected);
-        event::append_shape(item.document, spec_.shape, corrected, meta);
-    } else if (taking_.has_pattern() && spec_.shape == event::Shape::cloudevents) {
+        event::append_shape(item.document, spec_.waiting_shape(), corrected, meta);
+    } else if (taking_.has_pattern() && spec_.waiting_shape() == event::Shape::cloudevents) {
         item.document = matched != nullptr ? *matched : document_;
     } else {
-        event::append_shape(item.document, spec_.shape, event, meta);
+        event::append_shape(item.document, spec_.waiting_shape(), event, meta);
     }
-    if (!spec_.to_stream.empty()) add_meta(item, event);
+    if (spec_.passes_events_on()) add_meta(item, event);
+    if (correction != nullptr) set_correction(item, correction->form);
     if (!again) ++progress_.matched;
     changed_ = true;
     return accept(std::move(item), now_us);
@@ -259,7 +266,8 @@ Status Subscription::load_some(std::uint64_t key_hash, Sequence& last_loaded, bo
             refill_not_before_us_ = now_us + unreadable_pause_us;
             return {};
         }
-        if (const auto correction = lake_.corrections().at(each.position)) correction->replace(event->event);
+        const auto correction = lake_.corrections().at(each.position);
+        if (correction) correction->replace(event->event);
         Item item{.sequence = each.sequence,
                   .position = each.position,
                   .key_hash = key_hash,
@@ -267,7 +275,8 @@ Status Subscription::load_some(std::uint64_t key_hash, Sequence& last_loaded, bo
                   .captured_us = event->event.ingested.us,
                   .origin = Item::Origin::held};
         item.document = document_of(event->event);
-        if (!spec_.to_stream.empty()) add_meta(item, event->event);
+        if (spec_.passes_events_on()) add_meta(item, event->event);
+        item.corrected = correction != nullptr;
         last_loaded = each.sequence;
         (void)lanes_.add(std::move(item), now_us);
     }
@@ -319,10 +328,10 @@ Status Subscription::load_due(std::int64_t now_us, std::int64_t wall_us) {
 
 Status Subscription::send_again(const DeadLetter& letter, std::int64_t now_us) {
     changed_ = true;
-    auto document = document_of(letter);
+    const auto event = event_of(letter);
     // What cannot be read stays dead; the others go.
-    if (!document) {
-        trouble = document.error().text();
+    if (!event) {
+        trouble = event.error().text();
         return store_.set_redrive(spec_.name, letter.sequence, 0);
     }
     TARN_TRY(store_.set_redrive(spec_.name, letter.sequence, redrive_under_way));
@@ -333,11 +342,9 @@ Status Subscription::send_again(const DeadLetter& letter, std::int64_t now_us) {
               .keyed = letter.keyed,
               .captured_us = letter.first_us,
               .origin = Item::Origin::dead};
-    item.document = std::move(*document);
-    if (!spec_.to_stream.empty()) {
-        TARN_ASSIGN(const auto event, lake_.get(letter.position));
-        add_meta(item, event.event);
-    }
+    item.document = document_of(event->stored.event);
+    if (spec_.passes_events_on()) add_meta(item, event->stored.event);
+    item.corrected = event->corrected;
     lanes_.add_redriven(std::move(item), now_us);
     return {};
 }
@@ -363,18 +370,28 @@ void Subscription::set_paused(bool paused) {
 std::string Subscription::document_of(const event::StoredEvent& event) const {
     event::MetaReader reader;
     std::string document;
-    event::append_shape(document, spec_.shape, event, reader.read(event, spec_.stream));
+    event::append_shape(document, spec_.waiting_shape(), event, reader.read(event, spec_.stream));
     return document;
 }
 
+// As it is to be sent: edited, or with the correction that is in effect.
+Result<Subscription::EventOfLetter> Subscription::event_of(const DeadLetter& letter) const {
+    TARN_ASSIGN(const auto captured, lake_.get(letter.position));
+    auto correction = lake_.corrections().at(letter.position);
+    if (letter.edited)
+        correction =
+            std::make_shared<const lake::Correction>(lake::Correction::make(letter.position, *letter.edited));
+    event::StoredEvent event = captured.event;
+    if (correction) correction->replace(event);
+    return EventOfLetter{lake::OwnedEvent(event), correction != nullptr};
+}
+
 Result<std::string> Subscription::document_of(const DeadLetter& letter, event::Shape shape) const {
-    TARN_ASSIGN(auto event, lake_.get(letter.position));
-    const auto correction = lake_.corrections().at(letter.position);
-    if (correction) correction->replace(event.event);
-    if (letter.edited) event.event.payload = *letter.edited;
+    TARN_ASSIGN(const auto event, event_of(letter));
+    const event::StoredEvent& stored = event.stored.event;
     event::MetaReader reader;
     std::string document;
-    event::append_shape(document, shape, event.event, reader.read(event.event, spec_.stream));
+    event::append_shape(document, shape, stored, reader.read(stored, spec_.stream));
     return document;
 }
 

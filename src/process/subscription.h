@@ -80,8 +80,7 @@ public:
     Status edit(const DeadLetter& letter, const std::string& payload);
     void set_paused(bool paused);
 
-    // The document that the function gets of an event of this stream.
-    std::string document_of(const event::StoredEvent& event) const;
+    // What a function or target gets of it.
     Result<std::string> document_of(const DeadLetter& letter) const {
         return document_of(letter, spec_.shape);
     }
@@ -101,6 +100,13 @@ private:
     Status release(std::uint64_t key_hash);
     Status load_due(std::int64_t now_us, std::int64_t wall_us);
     Status send_again(const DeadLetter& letter, std::int64_t now_us);
+    // The document that waits here, of an event of this stream.
+    std::string document_of(const event::StoredEvent& event) const;
+    struct EventOfLetter {
+        lake::OwnedEvent stored;
+        bool corrected = false;
+    };
+    Result<EventOfLetter> event_of(const DeadLetter& letter) const;
     Result<std::optional<DeadLetter>> as_it_is(const DeadLetter& letter);
     Status load_some(std::uint64_t key_hash, Sequence& last_loaded, bool& done, std::int64_t now_us);
 

@@ -71,6 +71,8 @@ Status read_batch(SubscriptionSpec& spec, const Json& json) {
     if (json.is_null()) return {};
     TARN_TRY(check_members(spec.name, "batch", json, {"size", "window"}));
     if (!json["size"].is_null()) spec.batch_size = json["size"].as_uint(0);
+    if (!spec.target.empty() && (spec.batch_size != 1 || !json["window"].is_null()))
+        return bad(spec.name, "batch", "a target outside gets one event at a time: leave it out");
     if (spec.batch_size == 0 || spec.batch_size > 10'000)
         return bad(spec.name, "batch.size", "expected a number from 1 to 10000");
     if (!json["window"].is_null()) {
@@ -83,17 +85,34 @@ std::string after(std::string_view text, std::string_view prefix) {
     return text.starts_with(prefix) ? std::string(text.substr(prefix.size())) : "";
 }
 
-// function:F; stream:S; or stream:S via function:F. What goes into a stream goes as it came.
+// Whether the target's text is right is for those to say who send there.
+bool is_outside(std::string_view to) {
+    return to.starts_with("http://") || to.starts_with("https://") || to == "null:";
+}
+
+// A run owns its file, and cuts back what it did not write; a subscription never ends, and others (log
+// rotation, a second subscription) have their hands in the file meanwhile.
+Failure no_file(const std::string& name, const std::string& stream) {
+    return bad(name, "to", "a subscription does not write files",
+               fmt::format("tarn tail {} --follow >> FILE; or, once: tarn replay plan {} --to file:PATH",
+                           stream, stream));
+}
+
+// function:F; stream:S; stream:S via function:F; or a target outside. What goes into a stream goes as it
+// came.
 Status read_destination(SubscriptionSpec& spec, const Json& json) {
     const std::string& to = json["to"].as_string();
     const std::string& via = json["via"].as_string();
     spec.to_stream = after(to, "stream:");
     spec.function = after(via.empty() ? to : via, "function:");
+    if (is_outside(to)) spec.target = to;
     if (!via.empty() && spec.function.empty()) return bad(spec.name, "via", "expected function:NAME");
     if (!via.empty() && spec.to_stream.empty())
         return bad(spec.name, "to", "with `via` it is a stream: expected stream:NAME");
-    if (spec.to_stream.empty() && spec.function.empty())
-        return bad(spec.name, "to", fmt::format("\"{}\": expected function:NAME or stream:NAME", to),
+    if (to.starts_with("file:")) return no_file(spec.name, spec.stream);
+    if (!spec.passes_events_on() && spec.function.empty())
+        return bad(spec.name, "to",
+                   fmt::format("\"{}\": expected function:NAME, stream:NAME, http(s)://… or null:", to),
                    "a projection names its stream and patterns itself; see `projections`");
     if (spec.to_stream == spec.stream)
         return bad(spec.name, "to", "it would feed itself: expected another stream");
@@ -153,7 +172,9 @@ Json SubscriptionSpec::to_json() const {
         const auto parsed = Json::parse(pattern);
         json.set("pattern", parsed ? *parsed : Json(pattern));
     }
-    if (to_stream.empty()) {
+    if (!target.empty()) {
+        json.set("to", target);
+    } else if (to_stream.empty()) {
         json.set("to", "function:" + function);
     } else {
         json.set("to", "stream:" + to_stream);

@@ -1,4 +1,5 @@
-// A subscription as declared in tarn.yaml (contract, "tarn.yaml"): stream + pattern → function.
+// A subscription as declared in tarn.yaml (contract, "tarn.yaml"): stream + pattern → function, stream or
+// target outside.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,7 @@ struct SubscriptionSpec {
     std::string pattern = "";  // JSON; "" = every event
     std::string function;      // of `to: function:NAME`, or of `via`; "" = into the stream as it came
     std::string to_stream;     // of `to: stream:NAME`; "" otherwise
+    std::string target;        // of `to: http(s)://…` and `to: null:`; "" otherwise
     event::Shape shape = event::Shape::cloudevents;
     Order order = Order::key;
     std::size_t batch_size = 1;
@@ -35,6 +37,11 @@ struct SubscriptionSpec {
     // bad_config names the member and what it expects.
     static Result<SubscriptionSpec> from_json(const std::string& name, const codec::Json& json);
     codec::Json to_json() const;
+
+    // What goes on is the event itself, with its attributes, not a document made of it for a function.
+    bool passes_events_on() const { return !to_stream.empty() || !target.empty(); }
+    // Of the document that waits here; whoever sends to a target makes the one in `shape`.
+    event::Shape waiting_shape() const { return target.empty() ? shape : event::Shape::payload; }
 };
 
 }  // namespace tarn::process

@@ -166,6 +166,7 @@ Status resolve_only(Replay::Parts& parts, const PlanRequest& request, Destinatio
                         {.next = nearest.empty() ? "tarn subscription list"
                                                  : fmt::format("did you mean {}?", nearest)});
         }
+        if (named->function.empty()) continue;  // into another stream, or outside
         TARN_ASSIGN(FunctionInfo function, functions->function(named->function));
         to.functions.push_back(std::move(function));
     }

@@ -26,7 +26,7 @@ Result<bool> makes_somebody_act(Replay::Parts& parts, const Acts& acts) {
         default:
             return false;
     }
-    if (!acts.functions.empty()) return true;
+    if (!acts.functions.empty() || acts.names_subscriptions) return true;
     if (parts.functions == nullptr) return false;
     TARN_ASSIGN(const auto subscriptions, parts.functions->subscriptions());
     return std::ranges::any_of(subscriptions, [&acts](const SubscriptionInfo& each) {
@@ -62,7 +62,7 @@ Result<std::vector<FunctionInfo>> functions_called(Replay::Parts& parts, const c
         TARN_ASSIGN(const auto subscriptions, parts.functions->subscriptions());
         for (const codec::Json& only : plan["only"].elements())
             for (const SubscriptionInfo& each : subscriptions)
-                if (each.name == only.as_string()) add_once(names, each.function);
+                if (each.name == only.as_string() && !each.function.empty()) add_once(names, each.function);
     }
     for (const std::string& name : names) {
         TARN_ASSIGN(FunctionInfo info, parts.functions->function(name));
@@ -87,7 +87,11 @@ Status check_permissions(Replay::Parts& parts, const codec::Json& plan,
                          const std::vector<std::string>& allow) {
     TARN_ASSIGN(const TargetAddress target, TargetAddress::parse(plan["target"].as_string()));
     TARN_ASSIGN(const auto functions, functions_called(parts, plan, target));
-    Acts acts{.target = target, .functions = functions, .streams = {}, .types = {}};
+    Acts acts{.target = target,
+              .functions = functions,
+              .streams = {},
+              .types = {},
+              .names_subscriptions = plan["only"].size() > 0};
     for (const auto& [stream, id] : plan["stream_ids"].members()) acts.streams.push_back(stream);
     for (const auto& [type, count] : plan["by_type"].members()) acts.types.push_back(type);
     TARN_ASSIGN(auto missing, permissions_needed(parts, acts));

@@ -16,6 +16,7 @@ struct Acts {
     const TargetAddress& target;
     const std::vector<FunctionInfo>& functions;  // that the run calls, or whose subscriptions it names
     std::vector<std::string> streams, types;     // of the selected events
+    bool names_subscriptions = false;            // which may send to others than functions
 };
 
 // Names to be allowed, each once: functions first. not_allowed_here when something is marked `never`.

@@ -390,9 +390,14 @@ Json texts_json(const std::vector<std::string>& texts) {
     return json;
 }
 
-Result<std::vector<std::string>> needed_permissions(Replay::Parts& parts, const Destination& to,
-                                                    const Selection& selection, const Tally& tally) {
-    Acts acts{.target = to.address, .functions = to.functions, .streams = {}, .types = tally.types()};
+Result<std::vector<std::string>> needed_permissions(Replay::Parts& parts, const PlanRequest& request,
+                                                    const Destination& to, const Selection& selection,
+                                                    const Tally& tally) {
+    Acts acts{.target = to.address,
+              .functions = to.functions,
+              .streams = {},
+              .types = tally.types(),
+              .names_subscriptions = !request.only.empty()};
     for (const Source& source : selection.sources) acts.streams.push_back(source.info.name);
     return permissions_needed(parts, acts);
 }
@@ -428,7 +433,7 @@ Result<Json> make_plan(Replay::Parts& parts, const PlanRequest& request) {
     if (!counts) return fail(counts.error());
     if (counts->selected == 0) return nothing_selected(parts, request, selection);
     TARN_ASSIGN(const ManifestSummary sealed, manifest->finish());
-    const auto asks = needed_permissions(parts, to, selection, tally);
+    const auto asks = needed_permissions(parts, request, to, selection, tally);
     if (!asks) remove_plan_files(parts, id);
     if (!asks) return fail(asks.error());
 

@@ -239,6 +239,7 @@ public:
     Result<state::SnapshotInfo> create_snapshot(std::string_view) override {
         return fail(Code::not_built, "not in the fake");
     }
+    Result<std::vector<state::SnapshotInfo>> past_snapshots(std::string_view) override { return snapshots(); }
     Result<std::vector<state::SnapshotInfo>> snapshots() override { return snapshots_list; }
     Result<state::SnapshotInfo> snapshot(std::string_view id) override {
         for (const auto& snapshot : snapshots_list)

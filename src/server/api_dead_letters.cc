@@ -152,12 +152,16 @@ Status count_matching(process::Processes& processes, const Asked& asked,
     return {};
 }
 
-// What projections refused has no time and no payload of its own to filter by.
+RefusedSelection refused_selection(const Asked& asked) {
+    return {asked.selection.group, asked.selection.since_us, asked.selection.until_us};
+}
+
+// What projections refused is not looked at by a pattern.
 Status add_refused(Engine& engine, const Asked& asked, codec::Json& items) {
     const auto& selection = asked.selection;
-    if (asked.pattern || selection.since_us || selection.until_us) return {};
+    if (asked.pattern) return {};
     TARN_TRY(engine.catch_up());
-    TARN_ASSIGN(const auto refused, refused_groups(engine, selection.group));
+    TARN_ASSIGN(const auto refused, refused_groups(engine, refused_selection(asked)));
     for (const auto& group : refused) {
         if (selection.subscription && *selection.subscription != group.subscription()) continue;
         if (selection.cause && ("SQL: " + group.cause).find(*selection.cause) == std::string::npos) continue;
@@ -167,10 +171,12 @@ Status add_refused(Engine& engine, const Asked& asked, codec::Json& items) {
 }
 
 // The group of events that a projection refused, when the call names one.
-Result<std::optional<RefusedGroup>> refused_group(Call& call) {
+Result<std::optional<RefusedGroup>> refused_group(Call& call, const Asked& asked) {
     if (!call.arguments[0].starts_with("dg-")) return std::optional<RefusedGroup>();
     TARN_TRY(call.engine.catch_up());
-    TARN_ASSIGN(auto groups, refused_groups(call.engine, call.arguments[0]));
+    RefusedSelection selection = refused_selection(asked);
+    selection.group = call.arguments[0];
+    TARN_ASSIGN(auto groups, refused_groups(call.engine, selection));
     if (groups.empty()) return std::optional<RefusedGroup>();
     return std::optional(std::move(groups.front()));
 }
@@ -248,7 +254,7 @@ Result<net::Response> show_letters(Call& call) {
     TARN_ASSIGN(Asked asked, filters(call.engine, of_query(call)));
     TARN_TRY(narrow(call, asked));
     TARN_ASSIGN(asked.selection.after, place_after(call));
-    TARN_ASSIGN(const auto refused, refused_group(call));
+    TARN_ASSIGN(const auto refused, refused_group(call, asked));
     if (refused) {
         codec::Json list = list_document(letters_json(call.engine, *refused, limit));
         return json_response(list.set("complete", refused->events.size() <= limit));
@@ -334,7 +340,8 @@ Route act_on_letters(std::string done_word, std::string event_type, std::vector<
     options.insert(options.end(), filter_names.begin(), filter_names.end());
     return [=](Call& call) -> Result<net::Response> {
         TARN_ASSIGN(const codec::Json body, call.json(options));
-        TARN_ASSIGN(const auto refused, refused_group(call));
+        TARN_ASSIGN(const Asked asked, filters(call.engine, of_body(body)));
+        TARN_ASSIGN(const auto refused, refused_group(call, asked));
         if (refused) return act_on_refused(call, body, *refused, done_word);
         if (!call.engine.processing().started() && done_word == "redriven")
             return fail(Code::bad_usage, "functions run only under tarn up: redrive needs a server",

@@ -126,6 +126,7 @@ void set_replaced(codec::Json& json, const state::Replaced& replaced) {
         return text.empty() ? codec::Json() : codec::Json(text);
     };
     json.set("safety_snapshot", text_or_null(replaced.safety_snapshot));
+    if (!replaced.new_snapshot.empty()) json.set("new_snapshot", replaced.new_snapshot);
     json.set("moved_aside", text_or_null(replaced.moved_aside));
 }
 

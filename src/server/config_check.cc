@@ -9,6 +9,7 @@
 #include "event/derive.h"
 #include "functions/function_spec.h"
 #include "process/subscription_spec.h"
+#include "server/outside_targets.h"
 #include "state/check_projection.h"
 
 namespace tarn::server {
@@ -276,6 +277,11 @@ private:
         check_reference(path, what, "stream", block["stream"], streams_);
         const auto spec = process::SubscriptionSpec::from_json(name, block);
         if (!spec) return add_error(spec.error(), path + setting_in(spec.error().message, what), what);
+        if (!spec->target.empty()) {
+            const Status target = check_outside_target(*spec);
+            if (!target) add_error(target.error(), path + ".to", what);
+            return;
+        }
         if (!spec->to_stream.empty()) {
             if (!contains(streams_, spec->to_stream))
                 add(path + ".to", fmt::format("{}: there is no stream {}", what, spec->to_stream),

@@ -109,6 +109,12 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::take(os::FileSystem& fs, o
     return directory;
 }
 
+Result<std::string> DataDirectory::id() const {
+    TARN_ASSIGN(const auto marker, os::read_file(fs_, file(marker_name)));
+    TARN_ASSIGN(const auto json, codec::Json::parse(marker));
+    return json["id"].as_string();
+}
+
 // The record stays: only the lock says whether somebody is there.
 DataDirectory::~DataDirectory() = default;
 

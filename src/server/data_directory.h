@@ -41,6 +41,8 @@ public:
     Status announce(const std::string& url);
     const std::string& path() const { return path_; }
     bool is_new() const { return is_new_; }
+    // Of this directory and no other; stays when it is moved. Read from its marker.
+    Result<std::string> id() const;
     std::string file(std::string_view name) const { return os::join(path_, name); }
 
 private:

@@ -132,11 +132,13 @@ Status Engine::open_parts() {
     store_ = objects::make_local_object_store(*fs_, directory_->file("lake"));
     TARN_ASSIGN(lake_, lake::Lake::open(*catalog_, *log_, *store_, *fs_, *clock_));
     capture_ = capture::Capture::make({*catalog_, *log_, *fs_, *clock_});
+    TARN_ASSIGN(const std::string sender, directory_->id());
     processing_ = std::make_unique<Processing>(Processing::Parts{
         *catalog_, *lake_, *log_, *fs_, *clock_, *rng_, options_.program, absolute(directory_->path()), bell_,
         [this](const process::DerivedEvent& event, std::function<void(Status)> done) {
             append_derived(event, std::move(done));
         },
+        sender,
         [this](std::string_view run, const auto& name) { return replay_ && replay_->run_names(run, name); }});
     run_functions_ = std::make_unique<RunFunctions>(*processing_);
     feeders_ = std::make_unique<StoreFeeders>(*processing_);

@@ -77,10 +77,9 @@ Sequence reach_of(const state::SnapshotInfo& info) {
 
 // Nearest first, "empty" last.
 Result<std::vector<std::string>> bases(Engine& engine, const std::string& store, Sequence cut) {
-    TARN_ASSIGN(const auto all, engine.state().snapshots());
+    TARN_ASSIGN(const auto past, engine.state().past_snapshots(store));
     std::vector<state::SnapshotInfo> within;
-    for (const auto& info : all) {
-        if (info.store != store) continue;
+    for (const auto& info : past) {
         TARN_ASSIGN(const bool fits, is_within(engine, info, cut));
         if (fits) within.push_back(info);
     }

@@ -93,16 +93,24 @@ Result<process::Processes*> Processing::processes() {
     TARN_ASSIGN(functions::FunctionHost * functions, host());
     const std::lock_guard lock(mutex_);
     if (processes_) return processes_.get();
-    TARN_ASSIGN(auto opened,
-                process::Processes::open({.lake = parts_.lake,
-                                          .durable_end = [this] { return parts_.log.durable_end(); },
-                                          .functions = *functions,
-                                          .clock = parts_.clock,
-                                          .rng = parts_.rng,
-                                          .path = parts_.directory + "/process.db",
-                                          .run_names = parts_.run_names,
-                                          .bell = parts_.bell,
-                                          .derive = parts_.derive}));
+    outside_ = std::make_unique<OutsideTargets>(OutsideTargets::Parts{
+        parts_.clock, parts_.sender,
+        [this](const process::SubscriptionSpec& spec) { return open_outside_target(parts_.clock, spec); }});
+    TARN_ASSIGN(
+        auto opened,
+        process::Processes::open(
+            {.lake = parts_.lake,
+             .durable_end = [this] { return parts_.log.durable_end(); },
+             .functions = *functions,
+             .clock = parts_.clock,
+             .rng = parts_.rng,
+             .path = parts_.directory + "/process.db",
+             .run_names = parts_.run_names,
+             .bell = parts_.bell,
+             .derive = parts_.derive,
+             .deliver = [outside = outside_.get()](
+                            const process::SubscriptionSpec& spec, process::Parcel parcel,
+                            auto done) { outside->deliver(spec, std::move(parcel), std::move(done)); }}));
     TARN_ASSIGN(const auto specs, subscriptions());
     for (const auto& spec : specs) {
         TARN_ASSIGN(const Sequence from, first_sequence(spec));
@@ -214,6 +222,8 @@ Status Processing::start() {
 void Processing::stop(std::int64_t grace_us) {
     started_ = false;
     if (processes_) processes_->stop(grace_us);
+    // What they still work on answers to the deliveries: these go last.
+    outside_.reset();
     host_.reset();
     processes_.reset();
 }

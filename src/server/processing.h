@@ -14,6 +14,7 @@
 #include "catalog/catalog.h"
 #include "functions/function_host.h"
 #include "process/processes.h"
+#include "server/outside_targets.h"
 
 namespace tarn::server {
 
@@ -32,6 +33,7 @@ public:
             directory;  // the data directory, absolute: functions have a working directory of their own
         std::shared_ptr<process::Bell> bell;  // rung when events become durable
         process::Derive derive;               // of subscriptions to a stream
+        std::string sender = {};              // this directory's id: who sends to targets outside
         // Whether the run of that uid named this subscription (`--only`).
         std::function<bool(std::string_view run_uid, const std::string& subscription)> run_names = {};
     };
@@ -78,6 +80,7 @@ private:
     const Parts parts_;
     std::mutex mutex_;  // for opening and closing
     std::unique_ptr<functions::FunctionHost> host_;
+    std::unique_ptr<OutsideTargets> outside_;
     std::unique_ptr<process::Processes> processes_;
     std::atomic<bool> started_ = false;
 };

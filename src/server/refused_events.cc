@@ -35,11 +35,34 @@ Result<lake::OwnedEvent> event_of(Engine& engine, const state::FailedEvent& fail
     return event;
 }
 
-Status collect(Engine& engine, const std::string& store, std::map<std::string, RefusedGroup>& groups) {
+bool is_within(const state::FailedEvent& event, const RefusedSelection& selection) {
+    if (!selection.since_us && !selection.until_us) return true;
+    return event.at && event.at->us >= selection.since_us.value_or(INT64_MIN) &&
+           event.at->us < selection.until_us.value_or(INT64_MAX);
+}
+
+codec::Json time_json(const std::optional<Time>& time) {
+    return time ? codec::Json(format_rfc3339(*time)) : codec::Json();
+}
+
+// The first and the last time that one of its events was tried, as far as that is known.
+std::pair<std::optional<Time>, std::optional<Time>> times_of(const RefusedGroup& group) {
+    std::optional<Time> first, last;
+    for (const auto& event : group.events) {
+        if (!event.at) continue;
+        if (!first || event.at->us < first->us) first = event.at;
+        if (!last || event.at->us > last->us) last = event.at;
+    }
+    return {first, last};
+}
+
+Status collect(Engine& engine, const std::string& store, const RefusedSelection& selection,
+               std::map<std::string, RefusedGroup>& groups) {
     const auto failed = engine.state().failed_events(store);
     if (!failed && failed.error().code == Code::store_damaged) return {};
     if (!failed) return fail(failed.error());
     for (const auto& event : *failed) {
+        if (!is_within(event, selection)) continue;
         const process::Attempt attempt{.error_type = "SQL", .message = event.error};
         const std::string id = process::cause_of("projection:" + event.feeder, attempt);
         RefusedGroup& group = groups[id];
@@ -51,26 +74,27 @@ Status collect(Engine& engine, const std::string& store, std::map<std::string, R
 
 }  // namespace
 
-Result<std::vector<RefusedGroup>> refused_groups(Engine& engine, const std::optional<std::string>& group) {
+Result<std::vector<RefusedGroup>> refused_groups(Engine& engine, const RefusedSelection& selection) {
     std::map<std::string, RefusedGroup> groups;
     TARN_ASSIGN(const auto projections, engine.state().projections());
     std::set<std::string> stores;
     for (const auto& projection : projections) stores.insert(projection.store);
-    for (const auto& store : stores) TARN_TRY(collect(engine, store, groups));
+    for (const auto& store : stores) TARN_TRY(collect(engine, store, selection, groups));
     std::vector<RefusedGroup> list;
     for (auto& [id, each] : groups)
-        if (!group || id == *group) list.push_back(std::move(each));
+        if (!selection.group || id == *selection.group) list.push_back(std::move(each));
     return list;
 }
 
 codec::Json group_json(const RefusedGroup& group) {
+    const auto [first, last] = times_of(group);
     return codec::Json::object({{"group", group.group},
                                 {"subscription", group.subscription()},
                                 {"cause", "SQL: " + group.cause},
                                 {"count", group.events.size()},
                                 {"held", 0},
-                                {"first", nullptr},
-                                {"last", nullptr},
+                                {"first", time_json(first)},
+                                {"last", time_json(last)},
                                 {"sample", place_of(group.events.front())}});
 }
 
@@ -87,6 +111,7 @@ codec::Json letters_json(Engine& engine, const RefusedGroup& group, std::size_t 
                                  {"error_type", "SQL"},
                                  {"message", message},
                                  {"cause", "SQL: " + message},
+                                 {"last", time_json(failed.at)},
                                  {"edited", false},
                                  {"sql", statement},
                                  {"event", event ? std::string(event->event.payload)

@@ -19,9 +19,13 @@ struct RefusedGroup {
     std::string subscription() const { return "projection:" + projection; }
 };
 
-// Of all live stores; `group`: only that one. A damaged store has none.
-Result<std::vector<RefusedGroup>> refused_groups(Engine& engine,
-                                                 const std::optional<std::string>& group = {});
+struct RefusedSelection {
+    std::optional<std::string> group;
+    std::optional<std::int64_t> since_us,
+        until_us;  // last tried in [since, until); one without a time is not
+};
+// Of all live stores. A damaged store has none.
+Result<std::vector<RefusedGroup>> refused_groups(Engine& engine, const RefusedSelection& selection);
 codec::Json group_json(const RefusedGroup& group);
 // Its events, the first `limit`.
 codec::Json letters_json(Engine& engine, const RefusedGroup& group, std::size_t limit);

@@ -24,9 +24,9 @@ public:
     StoreApplier(const StoreApplier&) = delete;
     StoreApplier& operator=(const StoreApplier&) = delete;
 
-    Status open(const ProjectionSpec& spec, StreamId stream) {
+    Status open(const ProjectionSpec& spec, StreamId stream, os::Clock& clock) {
         TARN_TRY(ensure_feeder(*database_, spec, stream));
-        TARN_ASSIGN(feeder_, Feeder::open(*database_, spec, FeedOrder::any));
+        TARN_ASSIGN(feeder_, Feeder::open(*database_, spec, FeedOrder::any, &clock));
         return {};
     }
 
@@ -61,7 +61,7 @@ Result<std::unique_ptr<Applier>> StateImpl::applier(std::string_view store,
     TARN_TRY(check_exists(name));  // it may have been discarded while we waited
     TARN_ASSIGN(auto database, open_writer(name));
     auto made = std::make_unique<StoreApplier>(target, std::move(database));
-    if (auto opened = made->open(spec, stream.id); !opened)
+    if (auto opened = made->open(spec, stream.id, parts_.clock); !opened)
         return fail(explain_damage(explain_base(std::move(opened.error()))));
     return std::unique_ptr<Applier>(std::move(made));
 }
@@ -122,16 +122,18 @@ Result<StoreInfo> StateImpl::make_copy(std::string_view store, std::string_view 
     std::lock_guard work(target.work);
     TARN_TRY(check_new_copy(name));
 
+    TARN_ASSIGN(const auto newest, newest_snapshot_number());
     const auto temporary = temporary_path(name.store);
     const auto built = build_copy(name.store, temporary, base);
     if (!built) {
         (void)remove_database(parts_.fs, temporary);  // the first error is the one to tell
         return fail(built.error());
     }
+    const std::uint64_t until = *built == "live" ? newest : snapshot_number(*built);
     std::unique_lock files(target.files);
     TARN_TRY(put_in_place(temporary, name, target, ""));
     files.unlock();
-    TARN_TRY(save_copy(name.text(), {parts_.clock.now(), *built, false}));
+    TARN_TRY(save_copy(name.text(), {parts_.clock.now(), *built, false, until}));
     return describe(name);
 }
 
@@ -198,6 +200,17 @@ Status StateImpl::discard_copy(std::string_view store_at_copy) {
 // The copy's file becomes the store's; what was live is kept as a snapshot. Feeding goes on from where the
 // copy is.
 Result<Replaced> StateImpl::promote_copy(std::string_view store_at_copy, bool pause) {
+    TARN_ASSIGN(auto replaced, put_copy_in_place(store_at_copy, pause));
+    const std::string store = split_store_name(store_at_copy).store;
+    TARN_ASSIGN(const auto outside, outside_feeders(store));
+    if (outside.empty()) return replaced;
+    // The new state has what no snapshot of the old one has, and only its functions could make it again.
+    const auto snapshot = create_snapshot_of(store, false);
+    if (snapshot) replaced.new_snapshot = snapshot->id;
+    return replaced;
+}
+
+Result<Replaced> StateImpl::put_copy_in_place(std::string_view store_at_copy, bool pause) {
     const auto name = split_store_name(store_at_copy);
     TARN_TRY(check_copy_exists(name));
     auto& copy = slot(name.text());
@@ -222,7 +235,7 @@ Result<Replaced> StateImpl::promote_copy(std::string_view store_at_copy, bool pa
     TARN_TRY(check_unused(name, copy));
     TARN_TRY(check_unused({name.store, ""}, live));
     TARN_TRY(make_live(name));
-    TARN_TRY(replace_live(name.store, path_of(name), live, replaced.moved_aside, placement));
+    TARN_TRY(replace_live(name.store, path_of(name), live, replaced.moved_aside, placement, document.until));
     TARN_TRY(forget_copy(name));
     return replaced;
 }

@@ -181,6 +181,7 @@ Json SnapshotInfo::to_json() const {
                          {"sha256", sha256},
                          {"bytes", bytes},
                          {"scheduled", scheduled},
+                         {"line", line},
                          {"positions", positions_to_json(positions)}});
 }
 
@@ -193,6 +194,7 @@ Result<SnapshotInfo> SnapshotInfo::from_json(const Json& json) {
     info.sha256 = json["sha256"].as_string();
     info.bytes = json["bytes"].as_uint();
     info.scheduled = json["scheduled"].as_bool();
+    info.line = json["line"].as_uint();
     for (const auto& element : json["positions"].elements()) {
         TARN_ASSIGN(auto position, FeederPosition::from_json(element));
         info.positions.push_back(std::move(position));

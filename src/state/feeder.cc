@@ -82,16 +82,20 @@ std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(v
 
 }  // namespace
 
-Feeder::Feeder(sqlite::Database& database, ProjectionSpec spec, FeedOrder order)
-    : database_(database), spec_(std::move(spec)), order_(order), own_(std::make_unique<Statements>()) {}
+Feeder::Feeder(sqlite::Database& database, ProjectionSpec spec, FeedOrder order, os::Clock* clock)
+    : database_(database),
+      spec_(std::move(spec)),
+      order_(order),
+      clock_(clock),
+      own_(std::make_unique<Statements>()) {}
 
 Feeder::~Feeder() {
     if (in_transaction_) roll_back();
 }
 
-Result<std::unique_ptr<Feeder>> Feeder::open(sqlite::Database& database, ProjectionSpec spec,
-                                             FeedOrder order) {
-    std::unique_ptr<Feeder> feeder(new Feeder(database, std::move(spec), order));
+Result<std::unique_ptr<Feeder>> Feeder::open(sqlite::Database& database, ProjectionSpec spec, FeedOrder order,
+                                             os::Clock* clock) {
+    std::unique_ptr<Feeder> feeder(new Feeder(database, std::move(spec), order, clock));
     TARN_ASSIGN(auto row, read_feeder(database, feeder->spec_.name));
     if (!row)
         return fail(Code::unknown_projection,
@@ -136,8 +140,9 @@ void Feeder::collect_types() {
 Status Feeder::prepare_own_statements() {
     TARN_ASSIGN(own_->find_exception,
                 database_.prepare("SELECT state FROM tarn_exception WHERE feeder=?1 AND sequence=?2"));
-    TARN_ASSIGN(own_->put_exception,
-                database_.prepare("INSERT OR REPLACE INTO tarn_exception VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
+    TARN_ASSIGN(
+        own_->put_exception,
+        database_.prepare("INSERT OR REPLACE INTO tarn_exception VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"));
     TARN_ASSIGN(own_->delete_exception,
                 database_.prepare("DELETE FROM tarn_exception WHERE feeder=?1 AND sequence=?2"));
     TARN_ASSIGN(own_->save, database_.prepare("SAVEPOINT tarn_event"));
@@ -350,6 +355,7 @@ Status Feeder::record_applied(const event::StoredEvent& event) {
         .bind(2, signed_of(event.sequence))
         .bind(3, std::int64_t{event.position.partition});
     put.bind(4, signed_of(event.position.offset)).bind(5, std::string_view("applied")).bind_null(6);
+    put.bind_null(7);
     return put.run();
 }
 
@@ -360,6 +366,10 @@ Status Feeder::record_failed(const event::StoredEvent& event, const std::string&
         .bind(2, signed_of(event.sequence))
         .bind(3, std::int64_t{event.position.partition});
     put.bind(4, signed_of(event.position.offset)).bind(5, std::string_view("failed")).bind(6, error);
+    if (clock_ != nullptr)
+        put.bind(7, clock_->now().us);
+    else
+        put.bind_null(7);
     return put.run();
 }
 

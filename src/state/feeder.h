@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "event/meta.h"
+#include "os/clock.h"
 #include "pattern/pattern.h"
 #include "state/sql_rules.h"
 #include "state/state.h"
@@ -24,8 +25,9 @@ enum class FeedOrder : std::uint8_t {
 // One thread. `database` must outlive it and hold the projection's tables and its row in tarn_feeder.
 class Feeder {
 public:
+    // `clock`: tells when an event was refused; it must outlive the feeder. Without one that is not noted.
     static Result<std::unique_ptr<Feeder>> open(sqlite::Database& database, ProjectionSpec spec,
-                                                FeedOrder order);
+                                                FeedOrder order, os::Clock* clock = nullptr);
     ~Feeder();
     Feeder(const Feeder&) = delete;
     Feeder& operator=(const Feeder&) = delete;
@@ -51,7 +53,7 @@ public:
 private:
     struct On;
     struct Statements;
-    Feeder(sqlite::Database& database, ProjectionSpec spec, FeedOrder order);
+    Feeder(sqlite::Database& database, ProjectionSpec spec, FeedOrder order, os::Clock* clock);
     Status prepare();
     Status prepare_own_statements();
     void collect_types();
@@ -70,6 +72,7 @@ private:
     sqlite::Database& database_;
     ProjectionSpec spec_;
     FeedOrder order_;
+    os::Clock* clock_;
     FeederRow row_;
     std::vector<On> ons_;
     std::vector<const On*> matching_;

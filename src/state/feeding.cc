@@ -107,8 +107,8 @@ Status StateImpl::load_feeders(const std::string& name, Slot& slot) {
             continue;
         }
         auto ready = ensure_feeder(*slot.database, spec, stream->id);
-        auto feeder =
-            ready ? Feeder::open(*slot.database, spec, FeedOrder::ascending) : fail(std::move(ready.error()));
+        auto feeder = ready ? Feeder::open(*slot.database, spec, FeedOrder::ascending, &parts_.clock)
+                            : fail(std::move(ready.error()));
         if (!feeder) {
             if (feeder.error().code != Code::projection_sql) return fail(std::move(feeder.error()));
             add_note(notes, waiting_note(spec, feeder.error()));

@@ -94,6 +94,28 @@ TEST_F(Feeding, AFailedEventIsSetAsideAndOthersGoOn) {
         << info.first_failed[0].error;
 }
 
+// Of what was refused before it is not known when.
+TEST_F(Feeding, AStoreOfFormatOneIsTakenUpAndNotesTimesFromThenOn) {
+    declare();
+    add("deposit", "A1", "1.00");
+    add("deposit", "A1", "12,50");
+    must(state->catch_up());
+    EXPECT_EQ(must(state->failed_events("accounts")).at(0).at, clock.now());
+    state.reset();
+    {
+        auto database = must(sqlite::Database::open(directory + "/stores/accounts/live.db"));
+        must(database.execute("ALTER TABLE tarn_exception DROP COLUMN at_us; PRAGMA user_version=1"));
+    }
+    reopen();
+    EXPECT_EQ(must(state->failed_events("accounts")).at(0).at, std::nullopt) << "read before anything writes";
+    add("deposit", "A1", "7,25");
+    must(state->catch_up());
+    const auto failed = must(state->failed_events("accounts"));
+    ASSERT_EQ(failed.size(), 2u);
+    EXPECT_EQ(failed[0].at, std::nullopt);
+    EXPECT_EQ(failed[1].at, clock.now());
+}
+
 // Each of these fails half-way: nothing of the event may stay.
 struct Half {
     std::string table;

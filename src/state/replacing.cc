@@ -1,7 +1,7 @@
-// Putting another file in the place of a live one that functions feed: with the file, their subscriptions
-// must move to where it stands. The file is renamed in one step, the subscriptions are written in another
-// database in one transaction; what joins the two is a note in the catalog of what is being done, and a
-// number in the new file that says whether it has come to its place.
+// Putting another file in the place of the live one. Where functions feed it: with the file, their
+// subscriptions must move to where it stands. The file is renamed in one step, the subscriptions are written
+// in another database in one transaction; what joins the two is a note in the catalog of what is being done,
+// and a number in the new file that says whether it has come to its place.
 #include <algorithm>
 
 #include "state/damage.h"
@@ -67,17 +67,20 @@ Result<Json> StateImpl::plan_placement(const std::string& store, const std::stri
 }
 
 // Under slot.work with slot.files exclusive, and while the feeders are quiesced. `from` has no connection.
+// `until`: the last snapshot that it came through, by number.
 Status StateImpl::replace_live(const std::string& store, const std::string& from, Slot& slot,
-                               const std::string& moved_aside, const Json& placement) {
-    if (placement.is_null()) return put_in_place(from, {store, ""}, slot, moved_aside);
+                               const std::string& moved_aside, const Json& placement, std::uint64_t until) {
     TARN_ASSIGN(const auto number, parts_.catalog.next_number(replacement_kind));
     {
         // Where its feeders stand stays in it: after a crash before the swap it is still a copy like any
         // other.
         TARN_ASSIGN(auto database, explained(open_existing_store_file(from)));
+        TARN_ASSIGN(const auto line, explained(read_replacement(database)));
+        TARN_TRY(begin_line(store, number, line, until));
         TARN_TRY(mark_replacement(database, number));
         TARN_TRY(fold_in(database));
     }
+    if (placement.is_null()) return put_in_place(from, {store, ""}, slot, moved_aside);
     TARN_TRY(parts_.catalog.put_document({std::string(replacement_kind), store, parts_.clock.now(),
                                           Json::object({{"number", number}, {"placement", placement}})}));
     const Status put = put_in_place(from, {store, ""}, slot, moved_aside);

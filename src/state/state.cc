@@ -116,8 +116,10 @@ Status StateImpl::load_copies() {
             TARN_TRY(parts_.catalog.delete_document(copy_kind, document.id));
             continue;
         }
-        copies_[document.id] = {document.created, document.body["base"].as_string(),
-                                document.body["complete"].as_bool()};
+        const std::string base = document.body["base"].as_string();
+        const auto& until = document.body["until"];
+        copies_[document.id] = {document.created, base, document.body["complete"].as_bool(),
+                                until.is_null() ? snapshot_number(base) : until.as_uint()};
     }
     return {};
 }
@@ -192,7 +194,8 @@ Status StateImpl::save_store(const std::string& name, const StoreDocument& docum
 Status StateImpl::save_copy(const std::string& name, const CopyDocument& document) {
     TARN_TRY(parts_.catalog.put_document(
         {std::string(copy_kind), name, document.created,
-         Json::object({{"base", document.base}, {"complete", document.complete}})}));
+         Json::object(
+             {{"base", document.base}, {"complete", document.complete}, {"until", document.until}})}));
     std::lock_guard lock(mutex_);
     copies_[name] = document;
     return {};

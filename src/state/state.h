@@ -53,7 +53,8 @@ struct FeederPosition {
 struct FailedEvent {
     std::string feeder, stream;
     Position position;
-    std::string error;  // SQLite's, and the statement
+    std::string error;       // SQLite's, and the statement
+    std::optional<Time> at;  // when it was last tried; not known of those from before format 2
 };
 
 // When snapshots are taken without being asked for.
@@ -91,6 +92,8 @@ struct SnapshotInfo {
     std::string sha256;  // of the uncompressed database file
     std::uint64_t bytes = 0;
     bool scheduled = false;  // taken by the store's schedule, which also deletes it
+    // Which of the states it is that one after the other were live: 0, or the number of a replacement.
+    std::uint64_t line = 0;
     std::vector<FeederPosition> positions;
     codec::Json to_json() const;
     static Result<SnapshotInfo> from_json(const codec::Json& json);
@@ -141,6 +144,9 @@ struct RestorePoint {
 struct Replaced {
     std::string safety_snapshot;  // of it, taken before; "" when it was too damaged for one
     std::string moved_aside;      // then: the file as it was, kept under this name; "" when there was none
+    // Of what took its place, where functions feed the store and a copy was promoted; "" when it could not be
+    // taken, which undoes nothing.
+    std::string new_snapshot = {};
 };
 struct RestoreResult {
     std::string store;                           // what was written: "accounts" or "accounts@copy"
@@ -239,6 +245,9 @@ public:
     virtual std::map<std::string, std::string> snapshot_troubles() = 0;  // by store: why the last try failed
     virtual Result<SnapshotInfo> create_snapshot(std::string_view store) = 0;
     virtual Result<std::vector<SnapshotInfo>> snapshots() = 0;  // newest first
+    // Of these, the ones that the state that is live now came through: not those of a state that was
+    // replaced.
+    virtual Result<std::vector<SnapshotInfo>> past_snapshots(std::string_view store) = 0;
     virtual Result<SnapshotInfo> snapshot(std::string_view id) = 0;
     virtual Status delete_snapshot(std::string_view id) = 0;
 

@@ -84,6 +84,9 @@ struct Cut {
 // Removes a database file with what SQLite keeps beside it; absent ones are fine.
 Status remove_database(os::FileSystem& fs, const std::string& path);
 
+// 7 of "sn-0007"; 0 of what is no snapshot.
+std::uint64_t snapshot_number(std::string_view id);
+
 class StateImpl final : public State {
 public:
     explicit StateImpl(Parts parts) : parts_(std::move(parts)) {}
@@ -108,6 +111,7 @@ public:
     std::map<std::string, std::string> snapshot_troubles() override;
     Result<SnapshotInfo> create_snapshot(std::string_view store) override;
     Result<std::vector<SnapshotInfo>> snapshots() override;
+    Result<std::vector<SnapshotInfo>> past_snapshots(std::string_view store) override;
     Result<SnapshotInfo> snapshot(std::string_view id) override;
     Status delete_snapshot(std::string_view id) override;
     Result<RestoreResult> restore(std::string_view store, const RestorePoint& point,
@@ -142,6 +146,7 @@ private:
         Time created;
         std::string base;
         bool complete = false;
+        std::uint64_t until = 0;  // the last snapshot that it came through, by number
     };
     struct ProjectionDocument {
         Time created;
@@ -186,8 +191,7 @@ private:
     Result<Cut> cut_of(const std::string& store, const RestorePoint& point);
     Result<Sequence> cut_of_time(const std::string& store, Time time);
     Result<Sequence> cut_of_position(const std::string& store, Partition partition, Offset offset);
-    Result<std::vector<SnapshotInfo>> snapshots_within(const std::string& store, const Cut& cut);
-    Result<std::string> nearest_base(const std::string& store, const Cut& cut, RestoreResult& result);
+    Result<std::string> nearest_base(std::vector<SnapshotInfo> past, const Cut& cut, RestoreResult& result);
     Status build(const std::string& store, const std::string& path, const RestorePoint& point, bool touches,
                  RestoreResult& result);
     Result<std::string> asked_snapshot(const std::string& store, std::string_view id, Cut& cut,
@@ -195,7 +199,8 @@ private:
     Status pass_over(const SnapshotInfo& info, Error damage, RestoreResult& result);
     Status fold_up_to(const std::string& store, sqlite::Database& database, const Cut& cut,
                       RestoreResult& result);
-    Result<Replaced> restore_in_place(const std::string& store, const std::string& built, Slot& slot);
+    Result<Replaced> restore_in_place(const std::string& store, const std::string& built, Slot& slot,
+                                      std::uint64_t until);
     Result<Replaced> keep_live(const std::string& store);
     Status put_in_place(const std::string& from, const StoreName& name, Slot& slot,
                         const std::string& moved_aside);
@@ -206,6 +211,7 @@ private:
     Status check_unused(const StoreName& name, const Slot& slot);  // no run writes to it
     Status forget_copy(const StoreName& name);
     Status make_live(const StoreName& name);
+    Result<Replaced> put_copy_in_place(std::string_view store_at_copy, bool pause);
 
     Result<std::vector<std::string>> paging_key(sqlite::Database& database, const std::string& table,
                                                 const TableShape& shape);
@@ -224,9 +230,17 @@ private:
                                    const std::vector<FeederPosition>& base);
     Result<codec::Json> plan_placement(const std::string& store, const std::string& path, bool pause);
     Status replace_live(const std::string& store, const std::string& from, Slot& slot,
-                        const std::string& moved_aside, const codec::Json& placement);
+                        const std::string& moved_aside, const codec::Json& placement, std::uint64_t until);
     Status finish_replacement(const std::string& store);
     Result<bool> came_to_its_place(const std::string& store, std::uint64_t number);
+
+    // ---- which snapshots the live state came through (past.cc)
+    Status begin_line(const std::string& store, std::uint64_t number, std::uint64_t from,
+                      std::uint64_t until);
+    Result<std::uint64_t> live_line(const std::string& store);
+    Result<std::vector<SnapshotInfo>> snapshots_on_line(const std::string& store, std::uint64_t line,
+                                                        std::uint64_t until);
+    Result<std::uint64_t> newest_snapshot_number();
 
     Parts parts_;
     std::mutex mutex_;  // guards what follows; never held while a slot is worked on

@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS tarn_feeder(
     stream TEXT NOT NULL, stream_id INTEGER NOT NULL, sequence INTEGER NOT NULL, next TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tarn_exception(
     feeder INTEGER NOT NULL, sequence INTEGER NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
-    state TEXT NOT NULL, error TEXT, PRIMARY KEY(feeder, sequence)) WITHOUT ROWID;
+    state TEXT NOT NULL, error TEXT, at_us INTEGER, PRIMARY KEY(feeder, sequence)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tarn_declaration(
     feeder INTEGER NOT NULL, sequence INTEGER NOT NULL, declaration TEXT NOT NULL,
     PRIMARY KEY(feeder, sequence)) WITHOUT ROWID;
@@ -118,6 +118,12 @@ std::map<Partition, Offset> next_from_json(const Json& json) {
 
 namespace {
 
+Result<bool> has_column(sqlite::Database& database, std::string_view table, std::string_view column) {
+    TARN_ASSIGN(auto statement, database.prepare("SELECT 1 FROM pragma_table_info(?1) WHERE name=?2"));
+    statement.bind(1, table).bind(2, column);
+    return statement.step();
+}
+
 sqlite::OpenOptions store_options() {
     sqlite::OpenOptions options;
     options.full_sync = false;
@@ -133,6 +139,17 @@ Status check_is_store(sqlite::Database& database, const std::string& path) {
     return damaged_file(path.c_str(), "the file holds none of Tarn's tables");
 }
 
+// Format 1 did not say when an event was refused. One of two that open the file at once converts it.
+Status convert(sqlite::Database& database) {
+    TARN_ASSIGN(const auto version, one_integer(database, "PRAGMA user_version"));
+    if (version != 1) return {};
+    return database.transaction([&]() -> Status {
+        TARN_ASSIGN(const bool is_done, has_column(database, "tarn_exception", "at_us"));
+        if (!is_done) TARN_TRY(database.execute("ALTER TABLE tarn_exception ADD COLUMN at_us INTEGER"));
+        return database.execute(fmt::format("PRAGMA user_version={}", store_format_version));
+    });
+}
+
 }  // namespace
 
 Result<sqlite::Database> open_store_file(const std::string& path) {
@@ -142,6 +159,7 @@ Result<sqlite::Database> open_store_file(const std::string& path) {
     TARN_TRY(check_version(database, path));
     TARN_TRY(harden(database));
     TARN_TRY(database.execute(own_tables));
+    TARN_TRY(convert(database));
     TARN_TRY(database.execute(fmt::format("PRAGMA user_version={}", store_format_version)));
     return database;
 }
@@ -154,6 +172,7 @@ Result<sqlite::Database> open_existing_store_file(const std::string& path) {
     TARN_TRY(check_version(database, path));
     TARN_TRY(check_is_store(database, path));
     TARN_TRY(harden(database));
+    TARN_TRY(convert(database));
     return database;
 }
 
@@ -223,7 +242,8 @@ Status put_position(sqlite::Database& database, const FeederPosition& position,
     const std::int64_t number = feeder.integer(0);
     feeder.reset();
     TARN_ASSIGN(auto exception,
-                database.prepare("INSERT INTO tarn_exception VALUES (?1, ?2, ?3, ?4, ?5, NULL)"));
+                database.prepare("INSERT INTO tarn_exception(feeder, sequence, partition, offset, state) "
+                                 "VALUES (?1, ?2, ?3, ?4, ?5)"));
     for (std::size_t i = 0; i < sequences.size(); ++i) {
         exception.bind(1, number).bind(2, signed_of(sequences[i]));
         exception.bind(3, std::int64_t{position.exceptions[i].partition});
@@ -308,11 +328,15 @@ Result<std::vector<FeederPosition>> read_positions(sqlite::Database& database) {
     }
 }
 
+// A file that nothing has written to since format 1 is read as it is.
 Result<std::vector<FailedEvent>> read_failed(sqlite::Database& database, std::size_t limit) {
+    TARN_ASSIGN(const bool has_times, has_column(database, "tarn_exception", "at_us"));
     TARN_ASSIGN(auto statement,
-                database.prepare("SELECT f.feeder, f.stream, f.stream_id, e.partition, e.offset, e.error "
-                                 "FROM tarn_exception e JOIN tarn_feeder f ON f.number=e.feeder "
-                                 "WHERE e.state='failed' ORDER BY e.sequence LIMIT ?1"));
+                database.prepare(
+                    fmt::format("SELECT f.feeder, f.stream, f.stream_id, e.partition, e.offset, e.error, {} "
+                                "FROM tarn_exception e JOIN tarn_feeder f ON f.number=e.feeder "
+                                "WHERE e.state='failed' ORDER BY e.sequence LIMIT ?1",
+                                has_times ? "e.at_us" : "NULL")));
     statement.bind(1, signed_of(limit));
     std::vector<FailedEvent> events;
     while (true) {
@@ -322,7 +346,8 @@ Result<std::vector<FailedEvent>> read_failed(sqlite::Database& database, std::si
                           std::string(statement.text(1)),
                           {StreamId{static_cast<std::uint32_t>(statement.integer(2))},
                            static_cast<Partition>(statement.integer(3)), unsigned_of(statement.integer(4))},
-                          std::string(statement.text(5))});
+                          std::string(statement.text(5)),
+                          statement.is_null(6) ? std::nullopt : std::optional(Time{statement.integer(6)})});
     }
 }
 

@@ -16,7 +16,7 @@
 
 namespace tarn::state {
 
-inline constexpr int store_format_version = 1;
+inline constexpr int store_format_version = 2;
 
 // A row of tarn_feeder: how far one projection is in this file.
 struct FeederRow {

@@ -1,0 +1,325 @@
+#include "server/outside_targets.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <thread>
+
+#include "codec/hash.h"
+#include "event/meta.h"
+#include "replay/targets.h"
+
+namespace tarn::server {
+namespace {
+
+using process::Parcel;
+using process::Receipt;
+
+constexpr std::size_t connections = 8;  // of a subscription, to a target that works on one event at a time
+
+// Stays the same however often the event goes out. A correction is another content: a receiver that remembers
+// keys must not take it for the event that it refused.
+std::string idempotency_key(const std::string& sender, const std::string& subscription,
+                            const Parcel& parcel) {
+    std::string key = fmt::format("{}:{}:{}:{}:{}", sender, subscription, parcel.position.stream.value,
+                                  parcel.position.partition, parcel.position.offset);
+    if (parcel.corrected) key += fmt::format(":{:016x}", codec::xxh3_64(parcel.payload));
+    return key;
+}
+
+// An event as targets take it. What it says points into `parcel` and itself.
+class Letter {
+public:
+    Letter(const Parcel& parcel, const std::string& stream, std::string key) {
+        outgoing_.event = {.position = parcel.position,
+                           .sequence = parcel.sequence,
+                           .ingested = Time{parcel.ingested_us},
+                           .meta = parcel.meta,
+                           .payload = parcel.payload,
+                           .form = parcel.form,
+                           .hash = codec::xxh3_128(parcel.payload)};
+        outgoing_.meta = reader_.read(outgoing_.event, stream);
+        outgoing_.idempotency_key = std::move(key);
+    }
+    const replay::Outgoing& outgoing() const { return outgoing_; }
+
+private:
+    event::MetaReader reader_;
+    replay::Outgoing outgoing_;
+};
+
+// Whether it is worth another attempt, only the target knows. One that works on its own time has tried again
+// already where that was so.
+Receipt receipt_of(const replay::Sent& sent, bool may_be_repeated, std::optional<std::int64_t> again_us) {
+    Receipt receipt{.end = Receipt::End::delivered, .error = sent.error, .again_us = again_us};
+    if (sent.delivery == replay::Delivery::unknown) receipt.end = Receipt::End::unknown;
+    if (sent.delivery == replay::Delivery::failed)
+        receipt.end = may_be_repeated ? Receipt::End::failed : Receipt::End::refused;
+    return receipt;
+}
+
+Receipt unreachable(std::string why) {
+    return {.end = Receipt::End::unreachable, .error = std::move(why), .again_us = {}};
+}
+
+Receipt gone() { return unreachable("the way to the target was closed"); }
+
+struct Job {
+    Parcel parcel;
+    std::string stream, key;
+    std::function<void(Receipt)> done;
+};
+
+}  // namespace
+
+class OutsideTargets::Outlet {
+public:
+    virtual ~Outlet() = default;
+    virtual void send(Job job) = 0;
+    // What has not begun is given back, what is under way ends. wait() returns when nothing is.
+    virtual void stop() = 0;
+    virtual void wait() = 0;
+};
+
+namespace {
+
+// Targets that send one event at a time: each thread has one of its own.
+class SerialOutlet final : public OutsideTargets::Outlet {
+public:
+    using Open = std::function<Result<std::unique_ptr<replay::Target>>()>;
+    SerialOutlet(os::Clock& clock, std::unique_ptr<replay::Target> first, Open open)
+        : clock_(clock), open_(std::move(open)), opened_(std::move(first)) {}
+    ~SerialOutlet() override {
+        stop();
+        wait();
+    }
+
+    void send(Job job) override {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!stopping_) {
+                jobs_.push_back(std::move(job));
+                if (idle_ < jobs_.size() && threads_.size() < connections)
+                    threads_.emplace_back([this] { work(); });
+                came_.notify_one();
+                return;
+            }
+        }
+        job.done(gone());
+    }
+
+    void stop() override {
+        std::deque<Job> left;
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+            left.swap(jobs_);
+        }
+        came_.notify_all();
+        for (const Job& job : left) job.done(gone());
+    }
+
+    void wait() override {
+        for (std::thread& thread : threads_)
+            if (thread.joinable()) thread.join();
+    }
+
+private:
+    void work() {
+        std::unique_ptr<replay::Target> target;
+        {
+            const std::lock_guard lock(mutex_);
+            target = std::move(opened_);
+        }
+        while (auto job = next_job()) {
+            const std::int64_t began = clock_.monotonic_us();
+            Receipt receipt = send_with(target, *job);
+            receipt.duration_us = clock_.monotonic_us() - began;
+            job->done(std::move(receipt));
+        }
+    }
+
+    std::optional<Job> next_job() {
+        std::unique_lock lock(mutex_);
+        ++idle_;
+        came_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+        --idle_;
+        if (jobs_.empty()) return std::nullopt;
+        Job job = std::move(jobs_.front());
+        jobs_.pop_front();
+        return job;
+    }
+
+    Receipt send_with(std::unique_ptr<replay::Target>& target, const Job& job) {
+        if (!target) {
+            auto opened = open_();
+            if (!opened) return unreachable(opened.error().text());
+            target = std::move(*opened);
+        }
+        const Letter letter(job.parcel, job.stream, job.key);
+        auto sent = target->send({letter.outgoing()});
+        const Status kept = sent ? target->flush() : fail(std::move(sent.error()));
+        if (!kept) return unreachable(kept.error().text());
+        if (sent->empty()) return unreachable("the target gave no answer");
+        return receipt_of(sent->front(), sent->front().attempts > 1, std::nullopt);
+    }
+
+    os::Clock& clock_;
+    const Open open_;
+    std::mutex mutex_;
+    std::condition_variable came_;
+    std::unique_ptr<replay::Target> opened_;
+    std::deque<Job> jobs_;
+    std::size_t idle_ = 0;
+    bool stopping_ = false;
+    std::vector<std::thread> threads_;
+};
+
+// Targets that work on several at once.
+class ParallelOutlet final : public OutsideTargets::Outlet {
+public:
+    ParallelOutlet(os::Clock& clock, std::unique_ptr<replay::Target> target)
+        : clock_(clock), target_(std::move(target)), parallel_(*target_->parallel()) {}
+    ~ParallelOutlet() override {
+        stop();
+        wait();
+    }
+
+    void send(Job job) override {
+        bool is_over = false;
+        {
+            const std::lock_guard lock(mutex_);
+            is_over = stopping_;
+            if (!is_over && under_way_ >= std::max<std::size_t>(parallel_.at_once(), 1))
+                return jobs_.push_back(std::move(job));
+            if (!is_over) ++under_way_;
+        }
+        if (is_over) return job.done(gone());
+        begin(std::move(job));
+    }
+
+    void stop() override {
+        std::deque<Job> left;
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+            left.swap(jobs_);
+        }
+        for (const Job& job : left) job.done(gone());
+    }
+
+    void wait() override {
+        std::unique_lock lock(mutex_);
+        ended_.wait(lock, [this] { return under_way_ == 0; });
+    }
+
+private:
+    void begin(Job job) {
+        const Letter letter(job.parcel, job.stream, job.key);
+        // Each is a first attempt to the target: how often it was tried is known elsewhere.
+        parallel_.begin(letter.outgoing(), [this, done = std::move(job.done),
+                                            began = clock_.monotonic_us()](Result<replay::Attempted> came) {
+            Receipt receipt = came ? receipt_of_attempt(*came) : unreachable(came.error().text());
+            receipt.duration_us = clock_.monotonic_us() - began;
+            done(std::move(receipt));
+            give_place();
+        });
+    }
+
+    // Without an answer of the service nothing is known against the event: nobody was there.
+    static Receipt receipt_of_attempt(const replay::Attempted& attempted) {
+        const bool may_be_repeated = attempted.again_us.has_value();
+        const bool was_answered = attempted.sent.error.starts_with("HTTP ");
+        const bool failed = attempted.sent.delivery == replay::Delivery::failed;
+        if (!attempted.was_tried || (failed && may_be_repeated && !was_answered))
+            return unreachable(attempted.sent.error);
+        return receipt_of(attempted.sent, may_be_repeated, attempted.again_us);
+    }
+
+    // To the next one; or nothing is under way, and whoever waits for that may go.
+    void give_place() {
+        std::optional<Job> next;
+        {
+            const std::lock_guard lock(mutex_);
+            if (!jobs_.empty()) {
+                next = std::move(jobs_.front());
+                jobs_.pop_front();
+            } else {
+                --under_way_;
+                ended_.notify_all();
+            }
+        }
+        if (next) begin(std::move(*next));
+    }
+
+    os::Clock& clock_;
+    const std::unique_ptr<replay::Target> target_;
+    replay::ParallelTarget& parallel_;
+    std::mutex mutex_;
+    std::condition_variable ended_;
+    std::deque<Job> jobs_;
+    std::size_t under_way_ = 0;
+    bool stopping_ = false;
+};
+
+}  // namespace
+
+void OutsideTargets::deliver(const process::SubscriptionSpec& spec, Parcel parcel,
+                             std::function<void(Receipt)> done) {
+    if (spec.target == "null:") return done({});
+    const auto outlet = outlet_of(spec);
+    if (!outlet) return done(unreachable(outlet.error().text()));
+    std::string key = idempotency_key(parts_.sender, spec.name, parcel);
+    (*outlet)->send({std::move(parcel), spec.stream, std::move(key), std::move(done)});
+}
+
+Result<std::shared_ptr<OutsideTargets::Outlet>> OutsideTargets::outlet_of(
+    const process::SubscriptionSpec& spec) {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) return fail(Code::interrupted, "the server is stopping");
+    Place& place = places_[spec.name];
+    if (place.outlet && place.target == spec.target && place.shape == spec.shape) return place.outlet;
+    TARN_ASSIGN(auto target, parts_.open(spec));
+    if (place.outlet) {
+        place.outlet->stop();
+        retired_.push_back(std::move(place.outlet));
+    }
+    if (target->parallel() != nullptr)
+        place.outlet = std::make_shared<ParallelOutlet>(parts_.clock, std::move(target));
+    else
+        place.outlet = std::make_shared<SerialOutlet>(parts_.clock, std::move(target),
+                                                      [this, spec] { return parts_.open(spec); });
+    place.target = spec.target;
+    place.shape = spec.shape;
+    return place.outlet;
+}
+
+void OutsideTargets::stop() {
+    std::vector<std::shared_ptr<Outlet>> outlets;
+    {
+        const std::lock_guard lock(mutex_);
+        stopped_ = true;
+        outlets.swap(retired_);
+        for (auto& [name, place] : places_) outlets.push_back(std::move(place.outlet));
+        places_.clear();
+    }
+    for (const auto& outlet : outlets) outlet->stop();
+    for (const auto& outlet : outlets) outlet->wait();
+}
+
+Status check_outside_target(const process::SubscriptionSpec& spec) {
+    const auto address = replay::TargetAddress::parse(spec.target);
+    if (address) return {};
+    return fail(Code::bad_config, fmt::format("subscription {}: to: {}", spec.name, address.error().message),
+                {.next = address.error().next});
+}
+
+Result<std::unique_ptr<replay::Target>> open_outside_target(os::Clock& clock,
+                                                            const process::SubscriptionSpec& spec) {
+    // No run: nothing goes out as replayed.
+    return replay::make_http_target(clock, spec.target, {.run = "", .shape = spec.shape, .resume_mark = {}});
+}
+
+}  // namespace tarn::server

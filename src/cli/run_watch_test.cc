@@ -24,7 +24,7 @@ TEST(RunWatch, a_line_says_how_far_a_run_is_and_what_is_wrong) {
     EXPECT_EQ(describe_run(progress),
               "rn-1 ━━━━━━━━━━━━━━━╸────────────── 1,000/2,000 · 250/s · 4.0 s left · throttled: 120/s of "
               "500/s · 4.0 s behind"
-              " · 9 failed · 1 held · 0 unknown (8 × HTTP 400 no, 1 × a\\u001b[31m)");
+              " · 9 failed · 1 held · 0 unknown (8 × HTTP 400 no, 1 × a\\x1b[31m)");
 }
 
 }  // namespace

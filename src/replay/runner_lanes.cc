@@ -253,6 +253,9 @@ private:
         if (attempted.pushed_back_us) {
             throttle_.pushed_back(now, *attempted.pushed_back_us);
             last_pushback_ = attempted.sent.error;
+        } else if (attempted.sent.delivery == Delivery::unknown && target_.latency_tells()) {
+            throttle_.pushed_back(now);
+            last_pushback_ = attempted.sent.error;
         } else if (attempted.was_tried) {
             throttle_.answered(now, now - event.began_us);
         }

@@ -70,7 +70,8 @@ class ParallelTarget : public Target {
 public:
     ParallelTarget* parallel() final { return this; }
     virtual std::size_t at_once() const = 0;
-    // Whether answers that become slower mean that it has too much to do, so that the run asks less of it.
+    // Whether answers that become slower, or do not come, mean that it has too much to do, so that the run
+    // asks less of it.
     virtual bool latency_tells() const { return true; }
     // Hands one event over and copies of it what it needs. `done` is called once, on any thread, perhaps
     // before begin returns. `outgoing.attempt` counts from 1. An Error means the target as a whole cannot go

@@ -1,6 +1,7 @@
 // Routes of plans, runs, ledgers, reports and verification.
 #include <fmt/core.h>
 
+#include "os/thread_priority.h"
 #include "report/report.h"
 #include "server/api.h"
 #include "verify/verify.h"
@@ -75,6 +76,7 @@ Result<std::string> start_run(Engine& engine, const std::string& plan, const std
                     {.next = fmt::format("tarn replay show {}", run)});
     return engine.jobs().start(
         "run", run, [&engine, plan, run, resume](const JobContext& job) -> Result<JobEnd> {
+            os::lower_thread_priority();  // captures and whoever waits for an answer go first
             std::optional<Status> begun;
             const auto watch = [&](const replay::RunProgress& progress) {
                 codec::Json data;

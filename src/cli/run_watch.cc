@@ -80,9 +80,8 @@ Result<codec::Json> watch_run(Context& context, const std::string& run, const st
     TARN_ASSIGN(const bool as_ndjson, wants_ndjson_progress(context.arguments));
     const std::string path = "/v1/runs/" + net::percent_encode(run);
     Watch watch;
-    watch.describe = [&context](const codec::Json& progress) {
-        return describe_run(progress) + (context.out.stderr_is_terminal() ? "  [+ - p q]" : "");
-    };
+    watch.describe = describe_run;
+    watch.key_hint = "  [+ - p q]";
     watch.how_to_continue = fmt::format("tarn replay resume {}", run);
     watch.detached = run;
     watch.detached_next =

@@ -79,7 +79,7 @@ private:
             to_stderr(progress.dump() + "\n");
         } else {
             const std::string text = watch_.describe(progress);
-            if (!is_asked) context_.out.progress(text);
+            if (!is_asked) context_.out.progress(keys_ && keys_->are_heard() ? text + watch_.key_hint : text);
             if (!is_asked && (context_.out.stderr_is_terminal() || now - told_us_ < line_every_us)) return;
             context_.out.note(text);
         }

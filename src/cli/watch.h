@@ -18,6 +18,7 @@ struct Watch {
     bool as_ndjson = false;  // progress as documents, one a second, instead of text
     // A key pressed on the terminal, and what stood there then; true: detach, as Ctrl-C does.
     std::function<Result<bool>(char key, const codec::Json& progress)> on_key = {};
+    std::string key_hint = {};             // behind the text where keys are heard
     codec::Json* last_progress = nullptr;  // gets what a job that failed or was stopped had done
 };
 

@@ -58,7 +58,7 @@ void Pacer::change(Pace pace, std::int64_t now_us) {
     pace_ = pace;
     seen_us_ = now_us;
     due_us_ = static_cast<double>(now_us);
-    anchored_ = false;
+    has_begun_ = false;
     slipped_us_ = lateness_us_ = 0;
 }
 
@@ -75,12 +75,12 @@ bool Pacer::take(std::int64_t now_us, std::int64_t event_time_us, std::uint64_t 
     if (pace_.kind == Pace::Kind::max) return true;
     follow(now_us);
     const auto now = static_cast<double>(now_us);
+    if (!has_begun_) {
+        has_begun_ = true;
+        due_us_ = anchor_us_ = now;
+        first_time_us_ = newest_time_us_ = event_time_us;
+    }
     if (pace_.kind == Pace::Kind::original) {
-        if (!anchored_) {
-            anchored_ = true;
-            anchor_us_ = now;
-            first_time_us_ = newest_time_us_ = event_time_us;
-        }
         // Events out of order, or earlier than the first one, are due at once.
         const double since = static_cast<double>(event_time_us) - static_cast<double>(first_time_us_);
         due_us_ = anchor_us_ + std::clamp(since / pace_.rate, 0.0, 9e17);

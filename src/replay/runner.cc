@@ -9,7 +9,8 @@
 namespace tarn::replay {
 namespace {
 
-constexpr std::int64_t checkpoint_every_us = 100'000;
+constexpr std::int64_t checkpoint_every_us = 100'000, checkpoint_at_least_every_us = 1'000'000;
+constexpr std::int64_t checkpoint_share = 25;  // so many times what one takes lies between two of them
 constexpr std::int64_t progress_every_us = 100'000;
 constexpr std::int64_t nap_us = 20'000;       // how long a slow pace keeps a stop waiting
 constexpr std::size_t slot_bytes = 8u << 20;  // of payloads loaded ahead
@@ -398,7 +399,7 @@ void Runner::watch_order(const ManifestEntry& entry, std::uint64_t index) {
 }
 
 Status Runner::checkpoint() {
-    checkpoint_us_ = setup_.parts.clock.monotonic_us();
+    const std::int64_t began = checkpoint_us_ = setup_.parts.clock.monotonic_us();
     if (!ledger_->has_pending() || checkpoint_failed_) return {};
     // After a failed sync nobody knows what the disk has: what is pending stays unrecorded and is sent again.
     checkpoint_failed_ = true;
@@ -412,6 +413,9 @@ Status Runner::checkpoint() {
                       .at = setup_.parts.clock.now(),
                       .text = {}});
     TARN_TRY(ledger_->commit());
+    checkpoint_us_ = setup_.parts.clock.monotonic_us();
+    checkpoint_interval_us_ = std::clamp((checkpoint_us_ - began) * checkpoint_share, checkpoint_every_us,
+                                         checkpoint_at_least_every_us);
     checkpoint_failed_ = false;
     unsettled_ = 0;
     return {};
@@ -419,7 +423,7 @@ Status Runner::checkpoint() {
 
 bool Runner::checkpoint_is_due() const {
     return unsettled_ >= target_->max_unsettled() ||
-           setup_.parts.clock.monotonic_us() - checkpoint_us_ >= checkpoint_every_us;
+           setup_.parts.clock.monotonic_us() - checkpoint_us_ >= checkpoint_interval_us_;
 }
 
 Status Runner::checkpoint_if_due() { return checkpoint_is_due() ? checkpoint() : Status(); }

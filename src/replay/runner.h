@@ -179,7 +179,7 @@ private:
 
     std::uint64_t unsettled_ = 0;  // acknowledged since the last checkpoint
     std::int64_t started_us_ = 0, checkpoint_us_ = 0, progress_us_ = 0, sample_us_ = 0;
-    std::int64_t sample_every_us_ = 100'000;
+    std::int64_t sample_every_us_ = 100'000, checkpoint_interval_us_ = 100'000;
     std::uint64_t progress_done_ = 0;
     double rate_ = 0;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "replay/delivered.h"
 #include "replay/target_opening.h"
 
 namespace tarn::replay {
@@ -89,9 +90,9 @@ Status Runner::load_delivered() {
     if (setup_.plan.again || setup_.plan.target.kind == TargetKind::projection)
         return {};  // a store knows by itself
     const auto version = setup_.plan.versions.find("stream");
-    TARN_ASSIGN(delivered_, delivered_entries(setup_.parts, setup_.plan.target, setup_.plan.copy,
-                                              version == setup_.plan.versions.end() ? "" : version->second,
-                                              setup_.run, *manifest_));
+    TARN_ASSIGN(delivered_,
+                delivered_before(setup_.parts, setup_.plan.target, setup_.plan.copy,
+                                 version == setup_.plan.versions.end() ? "" : version->second, setup_.run));
     return {};
 }
 
@@ -230,16 +231,19 @@ std::size_t Runner::grant() {
     std::size_t count = 0;
     for (std::size_t i = begin_; i < end_; ++i, ++count) {
         Slot& slot = *slots_[i];
-        if (slot.granted || choose(slot.entry, slot.outgoing.index) != Choice::send) continue;
+        if (slot.granted || choose(slot.entry) != Choice::send) continue;
         slot.granted = pacer_.take(now, slot.entry.time_us, slot.entry.bytes);
         if (!slot.granted) break;
     }
     return count;
 }
 
-Runner::Choice Runner::choose(const ManifestEntry& entry, std::uint64_t index) const {
+Runner::Choice Runner::choose(const ManifestEntry& entry) const {
     if (hold_all_ || (!held_keys_.empty() && held_keys_.contains(entry.key_hash))) return Choice::hold;
-    return delivered_.contains(index) ? Choice::skip : Choice::send;
+    if (!delivered_.empty() && std::binary_search(delivered_.begin(), delivered_.end(),
+                                                  Position{entry.stream, entry.partition, entry.offset}))
+        return Choice::skip;
+    return Choice::send;
 }
 
 // Two runners of one run must not both send. A look at the ledger costs little, and less than each time.
@@ -257,7 +261,7 @@ Status Runner::send_granted(std::size_t count) {
     std::vector<Outgoing> batch;
     for (std::size_t i = 0; i < count; ++i) {
         const Slot& slot = *slots_[begin_ + i];
-        choices.push_back(choose(slot.entry, slot.outgoing.index));
+        choices.push_back(choose(slot.entry));
         if (choices.back() == Choice::send) batch.push_back(slot.outgoing);
     }
     std::vector<Sent> answers;

@@ -13,7 +13,6 @@
 #include <unordered_set>
 #include <vector>
 
-#include "replay/delivered.h"
 #include "replay/event_feed.h"
 #include "replay/ledger.h"
 #include "replay/pace.h"
@@ -116,7 +115,7 @@ private:
     Status load(Slot& slot, const FedEvent& fed);
     std::size_t grant();
     Status send_granted(std::size_t count);
-    Choice choose(const ManifestEntry& entry, std::uint64_t index) const;
+    Choice choose(const ManifestEntry& entry) const;
     bool is_to_be_redone(Slot& slot, Sent& sent);
     std::int64_t redo_pause_us(const Slot& slot) const;
     void nap(std::int64_t us);
@@ -159,7 +158,7 @@ private:
     std::size_t begin_ = 0, end_ = 0;  // loaded and not settled
     bool fed_all_ = false;
 
-    DeliveredEntries delivered_;                   // by earlier runs
+    std::vector<Position> delivered_;              // by earlier runs, sorted
     std::map<std::uint64_t, LedgerRecord> ahead_;  // by an earlier session, ahead of their turn
     std::unordered_set<std::uint64_t> held_keys_;
     bool hold_all_ = false;

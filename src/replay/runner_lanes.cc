@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <deque>
 
+#include "replay/delivered.h"
 #include "replay/runner.h"
 
 namespace tarn::replay {
@@ -176,7 +177,7 @@ private:
 
     void consider(Event& event, std::int64_t now) {
         if (event.state == State::under_way) return;
-        const Choice choice = runner_.choose(event.slot.entry, event.slot.outgoing.index);
+        const Choice choice = runner_.choose(event.slot.entry);
         if (choice == Choice::hold) return finish(event, LedgerKind::held, {});
         if (choice == Choice::skip)
             return finish(event, LedgerKind::skipped,

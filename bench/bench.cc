@@ -14,7 +14,7 @@ const std::vector<Bench>& all_benches() {
     static const std::vector<Bench> benches = [] {
         std::vector<Bench> all;
         for (auto* part : {capture_benches, replay_benches, replay_scale_benches, operation_benches,
-                           pattern_benches, function_benches, state_benches, process_benches})
+                           pattern_benches, function_benches, pace_benches, state_benches, process_benches})
             for (auto& bench : part()) all.push_back(std::move(bench));
         return all;
     }();
@@ -86,24 +86,28 @@ std::string sample_event(std::uint64_t number) {
     return event + "\"}";
 }
 
+Status post_lines(server::Engine& engine, const std::string& stream, std::string lines) {
+    net::Request request;
+    request.method = "POST";
+    request.headers = {{"content-type", "application/x-ndjson"}};
+    request.local = true;
+    request.body = std::move(lines);
+    std::atomic<int> status{0};
+    engine.capture().post_events(stream, std::move(request), [&](net::Response response) {
+        status = response.status;
+        status.notify_one();
+    });
+    status.wait(0);
+    if (status == 200) return {};
+    return fail(Code::internal, fmt::format("HTTP {} for the events of the bench", status.load()));
+}
+
 Status fill(server::Engine& engine, const std::string& stream, std::uint64_t count) {
-    std::uint64_t failed = 0;
     for (std::uint64_t done = 0; done < count;) {
-        net::Request request;
-        request.method = "POST";
-        request.headers = {{"content-type", "application/x-ndjson"}};
-        request.local = true;
-        for (std::uint64_t i = 0; i < 1000 && done < count; ++i, ++done)
-            request.body += sample_event(done) + "\n";
-        std::atomic<int> answered{0};
-        engine.capture().post_events(stream, std::move(request), [&](net::Response response) {
-            failed += response.status != 200;
-            answered = 1;
-            answered.notify_one();
-        });
-        answered.wait(0);
+        std::string lines;
+        for (std::uint64_t i = 0; i < 1000 && done < count; ++i, ++done) lines += sample_event(done) + "\n";
+        TARN_TRY(post_lines(engine, stream, std::move(lines)));
     }
-    if (failed != 0) return fail(Code::internal, fmt::format("{} requests failed", failed));
     return {};
 }
 

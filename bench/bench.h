@@ -22,6 +22,7 @@ struct Bench {
 const std::vector<Bench>& all_benches();
 std::vector<Bench> capture_benches();
 std::vector<Bench> replay_benches();
+std::vector<Bench> pace_benches();
 std::vector<Bench> replay_scale_benches();
 std::vector<Bench> operation_benches();
 std::vector<Bench> pattern_benches();
@@ -63,6 +64,8 @@ Status create_stream(server::Engine& engine, const std::string& name, const std:
 double now_seconds();
 // An event of 1,050 bytes as a bank would send it.
 std::string sample_event(std::uint64_t number);
+// Captures NDJSON; every line must be taken.
+Status post_lines(server::Engine& engine, const std::string& stream, std::string lines);
 // Puts `count` sample events into the stream in batches of 1,000.
 Status fill(server::Engine& engine, const std::string& stream, std::uint64_t count);
 

@@ -145,8 +145,8 @@ Result<int> from(Context& context) {
         context.out.line(plan["plan"].as_string());
         return 0;
     }
-    TARN_ASSIGN(const codec::Json started,
-                client->post("/v1/runs", run_request(context, plan["plan"].as_string())));
+    TARN_ASSIGN(const codec::Json request, run_request(context, plan["plan"].as_string()));
+    TARN_ASSIGN(const codec::Json started, client->post("/v1/runs", request));
     return follow_run(context, started);
 }
 

@@ -1,9 +1,11 @@
 // tarn replay run, resume, pause, cancel, pace, show, list, ledger.
 #include <fmt/core.h>
 
+#include <charconv>
+
 #include "cli/commands.h"
+#include "cli/run_watch.h"
 #include "cli/steps.h"
-#include "cli/watch.h"
 #include "report/report.h"
 
 namespace tarn::cli {
@@ -17,36 +19,21 @@ void print_report(Context& context, const codec::Json& report) {
 
 namespace {
 
-std::string describe(const codec::Json& progress) {
-    const std::uint64_t selected = progress["selected"].as_uint(),
-                        remaining = progress["remaining"].as_uint();
-    const double rate = progress["rate"].as_double();
-    std::string text =
-        fmt::format("{} {} {}/{} · {}/s · {} failed · {} held · {} unknown", progress["run"].as_string(),
-                    bar(selected - remaining, selected), format_count(selected - remaining),
-                    format_count(selected), format_count(static_cast<std::uint64_t>(rate)),
-                    progress["failed"].as_uint(), progress["held"].as_uint(), progress["unknown"].as_uint());
-    if (rate > 0)
-        text += fmt::format(
-            " · {} left",
-            format_duration(static_cast<std::int64_t>(static_cast<double>(remaining) / rate * 1e6)));
-    return text;
-}
+// It paused itself after the first events, as it was asked to.
+bool is_canary(const codec::Json& report) { return report["stop"]["because"].as_string() == "first"; }
 
 // 3 when something failed, waits or is unknown.
 int code_of(const codec::Json& report) {
     const codec::Json& counts = report["counts"];
     const bool open = counts["failed"].as_uint() + counts["held"].as_uint() + counts["unknown"].as_uint() > 0;
+    if (is_canary(report)) return open ? 3 : 0;
     if (report["state"].as_string() == "interrupted" || report["state"].as_string() == "paused") return 130;
     return open ? 3 : 0;
 }
 
-}  // namespace
-
-Result<int> follow_run(Context& context, const codec::Json& started) {
-    const std::string run = started["run"].as_string();
+Result<int> follow(Context& context, const std::string& run, const std::string& job) {
     const std::string next = fmt::format("tarn replay resume {}", run);
-    auto report = watch_job(context, started["job"].as_string(), describe, next);
+    auto report = watch_run(context, run, job);
     if (!report) {
         // Whatever stopped it, what was acknowledged is in the ledger; only a stale plan cannot go on.
         Error error = report.error();
@@ -58,22 +45,57 @@ Result<int> follow_run(Context& context, const codec::Json& started) {
     const int code = code_of(*report);
     if (code == 130)
         context.out.note(fmt::format("checkpoint: what was acknowledged will not be sent again\n  {}", next));
+    if (is_canary(*report))
+        context.out.note(
+            fmt::format("{} paused itself after the first events: look at them, then\n  {}", run, next));
     return code;
 }
 
-codec::Json run_request(Context& context, const std::string& plan) {
-    codec::Json body;
+Result<std::optional<std::uint64_t>> count_option(const Arguments& arguments, const std::string& option) {
+    const auto text = arguments.get(option);
+    if (!text) return std::nullopt;
+    std::uint64_t count = 0;
+    const auto [end, problem] = std::from_chars(text->data(), text->data() + text->size(), count);
+    if (problem == std::errc() && end == text->data() + text->size()) return count;
+    return fail(Code::bad_usage, fmt::format("{} \"{}\": expected a whole number", option, *text));
+}
+
+// What run and resume have in common.
+Status add_options(Context& context, codec::Json& body) {
+    const Arguments& given = context.arguments;
+    TARN_TRY(wants_ndjson_progress(given));
+    TARN_ASSIGN(const auto first, count_option(given, "--first"));
+    TARN_ASSIGN(const auto max_failures, count_option(given, "--max-failures"));
+    if (first.has_value() != given.flag("--pause"))
+        return fail(Code::bad_usage,
+                    "--first N and --pause go together: the run pauses after its first N events",
+                    {.next = "for example: --first 10 --pause"});
+    if (first) body.set("first", *first);
+    if (max_failures) body.set("max_failures", *max_failures);
+    if (const auto on_unknown = given.get("--on-unknown")) body.set("on_unknown", *on_unknown);
+    return {};
+}
+
+}  // namespace
+
+Result<int> follow_run(Context& context, const codec::Json& started) {
+    return follow(context, started["run"].as_string(), started["job"].as_string());
+}
+
+Result<codec::Json> run_request(Context& context, const std::string& plan) {
+    codec::Json body = codec::Json::object();
+    TARN_TRY(add_options(context, body));
     body.set("plan", plan);
     codec::Json allow = codec::Json::array();
     for (const auto& name : context.arguments.all("--allow")) allow.push(name);
-    return body.set("allow", std::move(allow));
+    return codec::Json(body.set("allow", std::move(allow)));
 }
 
 namespace {
 
 Result<int> run(Context& context) {
+    TARN_ASSIGN(const codec::Json body, run_request(context, context.arguments.get_or("PLAN", "")));
     TARN_ASSIGN(Client * client, context.client());
-    const codec::Json body = run_request(context, context.arguments.get_or("PLAN", ""));
     TARN_ASSIGN(const codec::Json started, client->post("/v1/runs", body));
     return follow_run(context, started);
 }
@@ -83,8 +105,10 @@ std::string path_of(Context& context) {
 }
 
 Result<int> resume(Context& context) {
+    codec::Json body = codec::Json::object();
+    TARN_TRY(add_options(context, body));
     TARN_ASSIGN(Client * client, context.client());
-    TARN_ASSIGN(const codec::Json started, client->post(path_of(context) + "/resume", codec::Json::object()));
+    TARN_ASSIGN(const codec::Json started, client->post(path_of(context) + "/resume", body));
     return follow_run(context, started);
 }
 
@@ -128,7 +152,10 @@ Result<int> show(Context& context) {
             context.out.document(plan);
         return 0;
     }
+    TARN_TRY(wants_ndjson_progress(context.arguments));
     TARN_ASSIGN(const codec::Json report, client->get("/v1/runs/" + net::percent_encode(id)));
+    const std::string job = report["job"].as_string();
+    if (context.arguments.flag("--watch") && !job.empty()) return follow(context, id, job);
     print_report(context, report);
     return 0;
 }
@@ -191,23 +218,43 @@ Result<int> ledger(Context& context) {
 
 std::vector<Command> run_commands() {
     const Positional run_id{"RUN", "such as rn-20"};
+    const Option progress{"--progress", "FORM", "text (default) or ndjson, a document a second on stderr"};
+    const std::vector<Option> limits = {
+        {"--first", "N", "with --pause: pause by itself after N more events"},
+        {"--pause", "", "see --first"},
+        {"--max-failures", "N", "stop when more than N events failed or are unknown"},
+        {"--on-unknown", "P",
+         "hold (default): what was sent and not answered stays unknown; redo: it is sent again"},
+        progress};
+    std::vector<Option> run_options = {
+        {"--allow", "NAME", "allow functions and types marked replay: ask", true}};
+    run_options.insert(run_options.end(), limits.begin(), limits.end());
+    const std::string keys =
+        "\nOn a terminal: + and - double and halve the pace, p pauses, q or Ctrl-C leaves a server's run "
+        "going (a "
+        "run in\nthis process stops at a checkpoint). SIGUSR1 prints how far it is.\n";
     const std::string codes =
         "\nExit codes: 0 all acknowledged or skipped, 3 some failed, held or unknown, 5 the plan is stale, "
-        "12 something is marked replay: ask and was not allowed, 130 stopped at a checkpoint";
+        "12 something is marked replay: ask and was not allowed, 130 stopped at a checkpoint (a run that "
+        "paused "
+        "itself after --first N: 0 or 3)";
     return {
         {"replay run",
          "execute exactly what a plan froze",
          {{"PLAN", "such as pl-7"}},
-         {{"--allow", "NAME", "allow functions and types marked replay: ask", true}},
-         "Example:\n  tarn replay run pl-7\n" + codes,
+         run_options,
+         "Examples:\n  tarn replay run pl-7\n  tarn replay run pl-7 --first 10 --pause\n  tarn replay run "
+         "pl-7 "
+         "--max-failures 100 --progress ndjson\n" +
+             keys + codes,
          run,
          false,
          "text"},
         {"replay resume",
          "go on where a run stopped",
          {run_id},
-         {},
-         "Example:\n  tarn replay resume rn-20\n" + codes,
+         limits,
+         "Example:\n  tarn replay resume rn-20\n" + keys + codes,
          resume,
          false,
          "text"},
@@ -236,8 +283,8 @@ std::vector<Command> run_commands() {
         {"replay show",
          "a plan (pl-…) or a run (rn-…)",
          {{"ID", "pl-… or rn-…"}},
-         {},
-         "Example:\n  tarn replay show rn-20 -o json\n",
+         {{"--watch", "", "a run that is under way: follow it to its end"}, progress},
+         "Examples:\n  tarn replay show rn-20 -o json\n  tarn replay show rn-20 --watch\n" + keys,
          show,
          false,
          "text"},

@@ -28,6 +28,6 @@ Result<codec::Json> plan_request(Context& context);
 Result<int> follow_run(Context& context, const codec::Json& started);
 void print_report(Context& context, const codec::Json& report);
 // The body of POST /v1/runs.
-codec::Json run_request(Context& context, const std::string& plan);
+Result<codec::Json> run_request(Context& context, const std::string& plan);
 
 }  // namespace tarn::cli

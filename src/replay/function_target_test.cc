@@ -52,7 +52,7 @@ protected:
         return document.value_or(Json());
     }
     Json run(const PlanRequest& request, const std::vector<std::string>& allow = {}) {
-        const auto report = world.run_new(plan(request)["plan"].as_string(), allow);
+        const auto report = world.run_new(plan(request)["plan"].as_string(), {.allow = allow});
         EXPECT_TRUE(report) << report.error().text();
         return report.value_or(Json());
     }
@@ -216,7 +216,7 @@ TEST_F(FunctionTargetTest, a_failure_ahead_of_its_turn_holds_its_key_after_a_res
         return call.attempt == 1 ? FunctionAnswer{End::failed, "once more", ""}
                                  : FunctionAnswer{End::could_not_run, "no python", ""};
     };
-    ASSERT_FALSE(world.run_new(plan(to("function:pay"))["plan"].as_string(), {"pay"}));
+    ASSERT_FALSE(world.run_new(plan(to("function:pay"))["plan"].as_string(), {.allow = {"pay"}}));
     const Json before = *world.replay->show_run("rn-1");
     EXPECT_EQ(counts(before), "20 0 0 9 1");
     world.functions.forget_calls();
@@ -338,16 +338,16 @@ TEST_F(FunctionTargetTest, ask_needs_to_be_allowed_by_name_and_never_refuses) {
     const Json document = plan(to("function:pay"));
     EXPECT_EQ(document["asks"].dump(), R"(["pay","odd"])");
     const std::string id = document["plan"].as_string();
-    const auto refused = world.replay->create_run(id, {"pay"});
+    const auto refused = world.replay->create_run(id, {.allow = {"pay"}});
     EXPECT_EQ(refused.error().code, Code::not_allowed_here);
     EXPECT_NE(refused.error().message.find("odd is marked replay: ask"), std::string::npos);
-    EXPECT_TRUE(world.run_new(id, {"odd", "pay"}));
+    EXPECT_TRUE(world.run_new(id, {.allow = {"odd", "pay"}}));
     EXPECT_EQ(plan(to("null:"))["asks"].size(), 0u) << "nobody acts on it";
 
     settings.replay = {{"odd", event::ReplayMark::never}};
     ASSERT_TRUE(world.catalog->update_stream(bank, settings));
     EXPECT_EQ(world.replay->plan(to("function:mail")).error().kind, ErrorKind::denied);
-    EXPECT_EQ(world.replay->create_run(id, {"odd", "pay"}).error().kind, ErrorKind::denied)
+    EXPECT_EQ(world.replay->create_run(id, {.allow = {"odd", "pay"}}).error().kind, ErrorKind::denied)
         << "the marks of today count";
     PlanRequest evens = to("function:mail");
     evens.pattern = R"({"type":["even"]})";
@@ -366,7 +366,7 @@ TEST_F(FunctionTargetTest, only_names_subscriptions_of_the_target_stream) {
     request.only = {"pays"};
     const Json document = plan(request);
     EXPECT_EQ(document["asks"].dump(), R"(["pay"])");
-    const std::string run = *world.replay->create_run(document["plan"].as_string(), {"pay"});
+    const std::string run = *world.replay->create_run(document["plan"].as_string(), {.allow = {"pay"}});
     const std::string uid = world.catalog->document("run", run)->value().body["uid"].as_string();
     EXPECT_TRUE(world.replay->run_names(uid, "pays"));
     EXPECT_FALSE(world.replay->run_names(uid, "mails"));

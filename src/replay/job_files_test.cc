@@ -130,8 +130,9 @@ TEST_F(JobFiles, ledger_golden_bytes) {
     ledger->add(record(LedgerKind::failed, 5, 1, "no"));
     ASSERT_TRUE(ledger->commit());
     EXPECT_EQ(hex(*os::read_file(fs, "/job/ledger.bin")),
-              "5441524e4c44470a010000000000000064000000000000006161616161616161616161616161616161616161616161"
-              "6161616161616161610000000033792b30"  // header: magic, version 1, 100 entries, manifest, crc32c
+              "5441524e4c44470a010000000100000064000000000000006161616161616161616161616161616161616161616161"
+              "616161616161616161000000003764022c"  // header: magic, version 1, epoch 1, 100 entries,
+                                                    // manifest, crc32c
               "32000000ebaef9700100000000000000"    // frame: 50 bytes, crc32c, number 1
               "0101000005000000000000000000000000401e18240a0600"      // acknowledged, 5 events from 0
               "0301020001000000050000000000000000401e18240a06006e6f"  // failed, 1 event, "no"

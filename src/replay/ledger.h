@@ -1,6 +1,9 @@
 // What was done to each event of a run. Append-only; one frame a checkpoint, synced before the next is
 // written, so that a crash can tear only the last one. Format: docs/formats/ledger.md.
 //
+// One writer: who opens it to write makes the file anew, with the next epoch in its header. Whoever had it
+// open before holds a file without a name from then on, and learns it from check_is_ours().
+//
 // Events are settled strictly in the order of the manifest: record i+1 begins where record i ended.
 #pragma once
 
@@ -71,8 +74,9 @@ inline constexpr std::size_t ledger_record_bytes = 24;
 // Owned by the runner's thread. After an error it is unusable: open it again.
 class Ledger {
 public:
-    // Creates the ledger, or reads it, cuts off a torn tail, and goes on behind it. ledger_damaged when it
-    // belongs to another manifest or is damaged before its end. `on_record` sees what is there already.
+    // Creates the ledger, or reads it and takes it over: what verifies, without a torn tail, stands under its
+    // name with the next epoch. ledger_damaged when it belongs to another manifest or is damaged before its
+    // end; nothing is changed then. `on_record` sees what is there already. Memory: a frame.
     static Result<std::unique_ptr<Ledger>> open(
         os::FileSystem& fs, const std::string& path, std::uint64_t entries,
         const std::string& manifest_sha256, const std::function<Status(const LedgerRecord&)>& on_record = {});
@@ -80,12 +84,22 @@ public:
     void add(LedgerRecord record);
     // One frame with everything added, written and synced.
     Status commit();
+    // run_state when another has taken the run over. Reads 64 bytes.
+    Status check_is_ours() const;
+    std::uint32_t epoch() const { return epoch_; }
     bool has_pending() const { return !pending_.empty(); }
     const LedgerState& state() const { return state_; }  // pending ones included
     std::uint64_t torn_bytes() const { return torn_bytes_; }
 
 private:
-    Ledger() = default;
+    Ledger(os::FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)) {}
+    Status take_over(const std::string& header, std::uint64_t size,
+                     const std::function<Status(const LedgerRecord&)>& on_record);
+    Status write_anew(const std::string& header);
+
+    os::FileSystem& fs_;
+    std::string path_;
+    std::uint32_t epoch_ = 1;
     std::unique_ptr<os::File> file_;
     std::uint64_t end_ = 0;
     std::uint64_t next_frame_ = 1;

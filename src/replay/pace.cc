@@ -26,9 +26,6 @@ bool ends_with(std::string_view& text, std::string_view ending) {
     return true;
 }
 
-// A burst covers a twentieth of a second: small enough to look even, large enough to batch.
-constexpr double burst_seconds = 0.05;
-
 }  // namespace
 
 Result<Pace> Pace::parse(std::string_view text) {
@@ -51,6 +48,7 @@ Result<Pace> Pace::parse(std::string_view text) {
     }
     if (!parse_positive(number, pace.rate)) return bad_pace(text);
     pace.rate *= unit;
+    pace.text = text;
     return pace;
 }
 
@@ -58,45 +56,58 @@ Pacer::Pacer(Pace pace, std::int64_t now_us) { change(pace, now_us); }
 
 void Pacer::change(Pace pace, std::int64_t now_us) {
     pace_ = pace;
-    tokens_ = 1;
-    refilled_us_ = now_us;
-    anchored_ = false;
+    seen_us_ = now_us;
+    due_us_ = static_cast<double>(now_us);
+    has_begun_ = false;
+    slipped_us_ = lateness_us_ = 0;
 }
 
-void Pacer::refill(std::int64_t now_us) {
-    const double burst = std::max(1.0, pace_.rate * burst_seconds);
-    tokens_ = std::min(burst, tokens_ + pace_.rate * static_cast<double>(now_us - refilled_us_) / 1e6);
-    refilled_us_ = now_us;
+void Pacer::follow(std::int64_t now_us) {
+    if (now_us < seen_us_) {
+        const auto back = static_cast<double>(seen_us_ - now_us);
+        due_us_ -= back;
+        anchor_us_ -= back;
+    }
+    seen_us_ = now_us;
 }
 
 bool Pacer::take(std::int64_t now_us, std::int64_t event_time_us, std::uint64_t bytes) {
     if (pace_.kind == Pace::Kind::max) return true;
-    if (pace_.kind == Pace::Kind::original) {
-        if (!anchored_) {
-            anchored_ = true;
-            anchor_us_ = now_us;
-            first_time_us_ = event_time_us;
-        }
-        // Events out of order, or earlier than the first one, are due at once.
-        const double gap =
-            std::clamp(static_cast<double>(event_time_us - first_time_us_) / pace_.rate, 0.0, 9e17);
-        due_us_ = anchor_us_ + static_cast<std::int64_t>(gap);
-        return now_us >= due_us_;
+    follow(now_us);
+    const auto now = static_cast<double>(now_us);
+    if (!has_begun_) {
+        has_begun_ = true;
+        due_us_ = anchor_us_ = now;
+        first_time_us_ = newest_time_us_ = event_time_us;
     }
-    refill(now_us);
-    // Bytes may overdraw: an event larger than a burst goes when the account is even, and the next one waits
-    // for it.
-    if (pace_.kind == Pace::Kind::bytes ? tokens_ <= 0 : tokens_ < 1 - 1e-9) return false;
-    tokens_ -= pace_.kind == Pace::Kind::bytes ? static_cast<double>(std::max<std::uint64_t>(bytes, 1)) : 1;
+    if (pace_.kind == Pace::Kind::original) {
+        // Events out of order, or earlier than the first one, are due at once.
+        const double since = static_cast<double>(event_time_us) - static_cast<double>(first_time_us_);
+        due_us_ = anchor_us_ + std::clamp(since / pace_.rate, 0.0, 9e17);
+    }
+    if (now < due_us_) return false;
+    const double late = now - due_us_;
+    const double slip = std::max(0.0, late - static_cast<double>(catch_up_us));
+    // At the original speed an event that lies before the first one, or behind a later one, is no delay.
+    const bool is_late = pace_.kind != Pace::Kind::original || event_time_us >= newest_time_us_;
+    newest_time_us_ = std::max(newest_time_us_, event_time_us);
+    if (is_late) {
+        anchor_us_ += slip;
+        due_us_ += slip;
+        slipped_us_ += static_cast<std::int64_t>(slip);
+        lateness_us_ = static_cast<std::int64_t>(late - slip);
+    }
+    if (pace_.kind == Pace::Kind::events) due_us_ += 1e6 / pace_.rate;
+    // An event larger than what is due goes all the same, and the next one waits for it.
+    if (pace_.kind == Pace::Kind::bytes)
+        due_us_ += 1e6 * static_cast<double>(std::max<std::uint64_t>(bytes, 1)) / pace_.rate;
     return true;
 }
 
 std::int64_t Pacer::wait_us(std::int64_t now_us) const {
     if (pace_.kind == Pace::Kind::max) return 0;
-    if (pace_.kind == Pace::Kind::original) return std::max<std::int64_t>(1, due_us_ - now_us);
-    const double missing = (pace_.kind == Pace::Kind::bytes ? 1e-6 : 1) - tokens_;
-    return std::max<std::int64_t>(
-        1, static_cast<std::int64_t>(std::min(1e15, std::ceil(missing / pace_.rate * 1e6))));
+    const double wait = due_us_ - static_cast<double>(std::min(now_us, seen_us_));
+    return static_cast<std::int64_t>(std::clamp(std::ceil(wait), 1.0, 1e15));
 }
 
 }  // namespace tarn::replay

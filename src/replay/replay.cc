@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <set>
 
@@ -66,6 +67,20 @@ Json error_json(const Error& error) {
         .set("next", error.next);
 }
 
+Json stop_json(const RunStop& stop) {
+    return Json::object().set("because", stop.because).set("text", stop.text);
+}
+
+Json throttled_json(const Throttled& throttled) {
+    return Json::object()
+        .set("pushbacks", throttled.pushbacks)
+        .set("limit", throttled.limit ? Json(std::round(*throttled.limit * 10) / 10) : Json());
+}
+
+std::optional<std::uint64_t> optional_count(const Json& json) {
+    return json.is_null() ? std::nullopt : std::optional(json.as_uint());
+}
+
 // Plans and runs are documents of the catalog; what is large stands in <data>/jobs/<id>/.
 class ReplayImpl final : public Replay {
 public:
@@ -90,10 +105,10 @@ public:
         return runs;
     }
 
-    Result<std::string> create_run(std::string_view plan_id, const std::vector<std::string>& allow) override {
+    Result<std::string> create_run(std::string_view plan_id, const RunOptions& options) override {
         TARN_ASSIGN(const Json plan, body_of("plan", plan_id));
         TARN_TRY(check_plan(plan));
-        TARN_TRY(check_permissions(parts_, plan, allow));
+        TARN_TRY(check_permissions(parts_, plan, options.allow));
         TARN_TRY(check_functions_run(plan, fmt::format("plan {}", plan_id)));
         TARN_ASSIGN(const std::uint64_t number, parts_.catalog.next_number("run"));
         const std::string id = fmt::format("rn-{}", number);
@@ -111,8 +126,9 @@ public:
             .set("into", plan["into"])
             .set("target_version", plan["target_version"]);
         Json allowed = Json::array();
-        for (const std::string& name : allow) allowed.push(name);
-        record.set("allow", std::move(allowed));
+        for (const std::string& name : options.allow) allowed.push(name);
+        record.set("allow", std::move(allowed)).set("on_unknown", "hold");
+        set_options(record, options, 0);
         record.set("pace", plan["pace"]).set("active_us", 0).set("sessions", 0).set("order_violations", 0);
         record.set("throughput", Json::array()).set("error", nullptr).set("verify", nullptr);
         TARN_TRY(parts_.fs.make_directories(os::join(parts_.directory, id)));
@@ -141,6 +157,17 @@ public:
         return fail(Code::run_state,
                     fmt::format("run {} is {}: there is nothing to resume", run, record["state"].as_string()),
                     {.next = fmt::format("tarn report {}", run)});
+    }
+
+    Status change_options(std::string_view run, const RunOptions& options) override {
+        TARN_TRY(check_can_resume(run));
+        TARN_ASSIGN(Json record, body_of("run", run));
+        if (is_active(run))
+            return fail(Code::run_state, fmt::format("run {} is being executed", run),
+                        {.next = fmt::format("tarn replay show {}", run)});
+        TARN_ASSIGN(const LedgerState state, read_ledger(parts_.fs, ledger_path(record)));
+        set_options(record, options, state.settled);
+        return store(record);
     }
 
     Result<Json> resume(std::string_view run, const std::atomic<bool>& stop,
@@ -255,6 +282,17 @@ private:
         return job_file(parts_, record["run"].as_string(), "ledger.bin");
     }
 
+    // `settled`: from there `first` counts.
+    static void set_options(Json& record, const RunOptions& options, std::uint64_t settled) {
+        if (options.first) record.set("pause_at", settled + *options.first);
+        if (options.max_failures) record.set("max_failures", *options.max_failures);
+        if (options.on_unknown) record.set("on_unknown", *options.on_unknown);
+    }
+    bool is_active(std::string_view run) {
+        const std::scoped_lock lock(mutex_);
+        return active_.contains(run);
+    }
+
     Status check_plan(const Json& plan);
     Status check_functions_run(const Json& plan, const std::string& what);
     std::set<std::string> named_by(std::string_view run_uid);
@@ -351,6 +389,8 @@ Result<Json> ReplayImpl::execute(const std::string& run, const std::atomic<bool>
     if (!result) return fail(result.error());
     TARN_ASSIGN(record, body_of("run", run));
     const std::optional<Error> error = result->error;
+    // What is said of the run is said by the one who has it now.
+    if (result->was_taken_over) return fail(*error);
     TARN_ASSIGN(Json report, conclude(std::move(record), *result));
     if (error) return fail(*error);
     return report;
@@ -366,7 +406,10 @@ Result<RunResult> ReplayImpl::execute_session(const Json& before, RunControl& co
     TARN_ASSIGN(const FrozenPlan frozen, FrozenPlan::from_document(plan));
     TARN_ASSIGN(const Pace pace, Pace::parse(before["pace"].as_string()));
     Json record = before;
-    record.set("state", "running").set("error", nullptr).set("sessions", before["sessions"].as_uint() + 1);
+    record.set("state", "running")
+        .set("error", nullptr)
+        .set("stop", nullptr)
+        .set("sessions", before["sessions"].as_uint() + 1);
     if (before["started"].is_null()) record.set("started", format_rfc3339(parts_.clock.now()));
     RunnerSetup setup{
         .parts = parts_,
@@ -379,7 +422,11 @@ Result<RunResult> ReplayImpl::execute_session(const Json& before, RunControl& co
         .on_progress = on_progress,
         .run_names = [this](std::string_view uid, const std::string& name) { return run_names(uid, name); },
         .active_us_before = record["active_us"].as_int(),
-        .samples = read_samples(record["throughput"])};
+        .samples = read_samples(record["throughput"]),
+        .pause_at = optional_count(record["pause_at"]),
+        .max_failures = optional_count(record["max_failures"]),
+        .redoes_unknown = record["on_unknown"].as_string() == "redo",
+        .pushbacks_before = record["throttled"]["pushbacks"].as_uint()};
     TARN_ASSIGN(const auto runner,
                 Runner::open(std::move(setup), manifest_path(record), ledger_path(record)));
     TARN_TRY(store(record));
@@ -403,6 +450,10 @@ Result<Json> ReplayImpl::conclude(Json record, const RunResult& result) {
     record.set("order_violations", record["order_violations"].as_uint() + result.order_violations);
     record.set("error", result.error ? error_json(*result.error) : Json());
     record.set("ended", format_rfc3339(parts_.clock.now()));
+    record.set("stop", result.stop ? stop_json(*result.stop) : Json());
+    // Reached: what is resumed goes on to the end.
+    if (result.stop && result.stop->because == "first") record.set("pause_at", nullptr);
+    if (result.throttled.pushbacks > 0) record.set("throttled", throttled_json(result.throttled));
     TARN_TRY(store(record));
     return write_report(record);
 }

@@ -29,6 +29,19 @@ struct RunProgress {
     std::string state;  // running, paused, finished, failed, cancelled, interrupted
     RunCounts counts;
     double rate = 0;  // events/s lately
+    std::string pace = "max";
+    std::optional<double> throttled_to;                         // events/s, while the target takes no more
+    std::int64_t lag_us = 0;                                    // behind the pace that was asked for
+    std::vector<std::pair<std::string, std::uint64_t>> causes;  // of failures in this session, most first
+};
+
+// What the one who starts a run says of it; it holds when the run is resumed, too, unless said again.
+struct RunOptions {
+    std::vector<std::string> allow = {};             // functions and types marked `replay: ask`
+    std::optional<std::uint64_t> first = {};         // after so many more events are settled: pause
+    std::optional<std::uint64_t> max_failures = {};  // more failed or unknown in a session: stop
+    std::optional<std::string> on_unknown = {};      // redo | hold (default)
+    static Result<RunOptions> from_json(const codec::Json& json);  // bad_usage
 };
 
 // Appends a batch to a stream as capture would: gives its own origin. Provided by the server, which knows
@@ -64,12 +77,12 @@ public:
     virtual Result<codec::Json> run(std::string_view plan, std::string_view run_id,
                                     const std::atomic<bool>& stop,
                                     const std::function<void(const RunProgress&)>& on_progress) = 0;
-    // Gives the run's id, nothing is sent yet. `allow`: the functions and types marked `replay: ask` that it
-    // may call; not_allowed_here names what is missing.
-    virtual Result<std::string> create_run(std::string_view plan,
-                                           const std::vector<std::string>& allow = {}) = 0;
+    // Gives the run's id, nothing is sent yet. not_allowed_here names what `options.allow` lacks.
+    virtual Result<std::string> create_run(std::string_view plan, const RunOptions& options = {}) = 0;
     virtual Result<codec::Json> resume(std::string_view run, const std::atomic<bool>& stop,
                                        const std::function<void(const RunProgress&)>& on_progress) = 0;
+    // What shall hold when it is resumed next; run_state while it is executed. `allow` stays as it was.
+    virtual Status change_options(std::string_view run, const RunOptions& options) = 0;
     // run_state when there is nothing left to do.
     virtual Status check_can_resume(std::string_view run) = 0;
     // Asks a run that is being executed to stop at its next checkpoint, in state paused; run_state when it is

@@ -514,9 +514,9 @@ public:
         open();
     }
 
-    Result<codec::Json> run_new(const std::string& plan, const std::vector<std::string>& allow = {}) {
+    Result<codec::Json> run_new(const std::string& plan, const RunOptions& options = {}) {
         const std::atomic<bool> stop = false;
-        const auto run = replay->create_run(plan, allow);
+        const auto run = replay->create_run(plan, options);
         if (!run) return fail(run.error());
         return replay->run(plan, *run, stop, {});
     }

@@ -245,7 +245,10 @@ Result<Json> make_report(const ReportInputs& inputs) {
         .set("target_version", plan["target_version"]);
     report.set("created", record["created"])
         .set("sessions", record["sessions"])
-        .set("error", record["error"]);
+        .set("error", record["error"])
+        .set("stop", record["stop"])
+        .set("throttled", record["throttled"])
+        .set("on_unknown", record["on_unknown"]);
     report.set("throughput", record["throughput"]).set("schema_version", 1);
     return report;
 }

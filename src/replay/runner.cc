@@ -10,11 +10,20 @@
 namespace tarn::replay {
 namespace {
 
-constexpr std::int64_t checkpoint_every_us = 100'000;
+constexpr std::int64_t checkpoint_every_us = 100'000, checkpoint_at_least_every_us = 1'000'000;
+constexpr std::int64_t checkpoint_share = 25;  // so many times what one takes lies between two of them
 constexpr std::int64_t progress_every_us = 100'000;
 constexpr std::int64_t nap_us = 20'000;       // how long a slow pace keeps a stop waiting
 constexpr std::size_t slot_bytes = 8u << 20;  // of payloads loaded ahead
 constexpr std::size_t max_samples = 240;
+constexpr std::size_t max_held_keys = 1'000'000;
+constexpr std::size_t watched_keys = 1u << 19;
+constexpr std::size_t max_causes = 100, shown_causes = 5, shown_cause_bytes = 200;
+constexpr std::int64_t ours_for_us = 1'000;  // so long it need not be looked at again
+constexpr int max_redos = 5;
+constexpr std::int64_t first_redo_us = 100'000, longest_redo_us = 10'000'000;
+constexpr std::string_view redone_text = "its outcome was unknown, and it was sent again";
+constexpr std::string_view looked_up_text = "its outcome was unknown, and the target was asked";
 
 }  // namespace
 
@@ -69,6 +78,7 @@ Status Runner::hold_behind(const std::vector<std::uint64_t>& indexes) {
     }
     ManifestEntry entry;
     for (const std::uint64_t index : indexes) {
+        if (held_keys_.size() >= max_held_keys) break;  // the first failure more stops the run
         manifest_->seek(index);
         TARN_ASSIGN(const bool found, manifest_->next(entry));
         if (found) held_keys_.insert(entry.key_hash);
@@ -120,12 +130,20 @@ RunResult Runner::run() {
     if (status && !kept) status = kept;
     if (!status) result.error = status.error();
     const bool all = ledger_->state().settled == manifest_->entries();
-    result.end = result.error            ? RunEnd::stopped
-                 : stop_at_failure_      ? RunEnd::failed
-                 : all                   ? RunEnd::finished
-                 : setup_.control.cancel ? RunEnd::cancelled
-                 : setup_.control.pause  ? RunEnd::paused
-                                         : RunEnd::stopped;
+    if (!stop_ && !result.error && has_reached_pause())
+        stop_ = RunStop{"first", fmt::format("it paused itself after the first {} events, as it was asked to",
+                                             format_count(*setup_.pause_at))};
+    result.end = result.error                         ? RunEnd::stopped
+                 : all                                ? RunEnd::finished
+                 : stop_ && stop_->because == "first" ? RunEnd::paused
+                 : stop_                              ? RunEnd::failed
+                 : setup_.control.cancel              ? RunEnd::cancelled
+                 : setup_.control.pause               ? RunEnd::paused
+                                                      : RunEnd::stopped;
+    if (!all) result.stop = stop_;
+    result.was_taken_over = was_taken_over_;
+    result.throttled = {setup_.pushbacks_before + (throttle_ ? throttle_->pushbacks() : 0),
+                        throttle_ ? throttle_->limit() : std::nullopt};
     add_sample();
     report_progress(true);
     result.order_violations = order_violations_;
@@ -140,7 +158,7 @@ Status Runner::run_loop() {
 }
 
 Status Runner::loop() {
-    while (!wants_to_stop() && !stop_at_failure_) {
+    while (!wants_to_stop() && !stop_) {
         take_new_pace();
         if (hold_all_) {
             hold_rest();
@@ -161,7 +179,8 @@ Status Runner::refill() {
     begin_ = end_ = 0;
     std::size_t bytes = 0;
     FedEvent fed;
-    while (!fed_all_ && end_ < target_->max_batch() && bytes < slot_bytes) {
+    const std::uint64_t room = end_index() - std::min(end_index(), ledger_->state().settled);
+    while (!fed_all_ && end_ < std::min<std::uint64_t>(target_->max_batch(), room) && bytes < slot_bytes) {
         Result<bool> more = feed_->next(fed);
         // Events before the one that cannot be read are sound: they are sent first, the error comes back at
         // the next refill.
@@ -185,7 +204,7 @@ Status Runner::refill() {
 
 Status Runner::load(Slot& slot, const FedEvent& fed) {
     slot.entry = fed.entry;
-    slot.granted = false;
+    slot.granted = slot.was_unknown = false;
     slot.meta.assign(fed.event->meta);
     slot.payload.assign(fed.event->payload);
     Outgoing& out = slot.outgoing;
@@ -227,6 +246,16 @@ Runner::Choice Runner::choose(const ManifestEntry& entry) const {
     return Choice::send;
 }
 
+// Two runners of one run must not both send. A look at the ledger costs little, and less than each time.
+Status Runner::check_is_ours() {
+    const std::int64_t now = setup_.parts.clock.monotonic_us();
+    if (ours_us_ && *ours_us_ <= now && now - *ours_us_ < ours_for_us) return {};
+    const Status ours = ledger_->check_is_ours();
+    was_taken_over_ = !ours && ours.error().code == Code::run_state;
+    if (ours) ours_us_ = now;
+    return ours;
+}
+
 Status Runner::send_granted(std::size_t count) {
     std::vector<Choice> choices;
     std::vector<Outgoing> batch;
@@ -237,6 +266,7 @@ Status Runner::send_granted(std::size_t count) {
     }
     std::vector<Sent> answers;
     if (!batch.empty()) {
+        TARN_TRY(check_is_ours());
         TARN_ASSIGN(answers, target_->send(batch));
         if (answers.empty() || answers.size() > batch.size())
             return fail(Code::internal,
@@ -245,7 +275,12 @@ Status Runner::send_granted(std::size_t count) {
     std::size_t answered = 0;
     for (const Choice choice : choices) {
         if (choice == Choice::send && answered == answers.size()) return {};  // offered again
-        const Slot& slot = *slots_[begin_++];
+        Slot& slot = *slots_[begin_];
+        if (choice == Choice::send && is_to_be_redone(slot, answers[answered])) {
+            nap(redo_pause_us(slot));
+            return {};  // offered again
+        }
+        ++begin_;
         if (choice == Choice::hold) {
             settle(slot, LedgerKind::held, {});
         } else if (choice == Choice::skip) {
@@ -261,10 +296,40 @@ Status Runner::send_granted(std::size_t count) {
     return {};
 }
 
+// What was sent and not answered is neither done nor failed. The target is asked where it can tell; else it
+// is sent again or stays unknown, as the run was told. Where it was settled so, the ledger says it.
+bool Runner::is_to_be_redone(Slot& slot, Sent& sent) {
+    sent.attempts = std::max(sent.attempts, slot.outgoing.attempt);
+    if (sent.delivery != Delivery::unknown) {
+        if (slot.was_unknown && sent.error.empty()) sent.error = redone_text;
+        return false;
+    }
+    if (auto known = target_->look_up(slot.outgoing); known && known->delivery != Delivery::unknown) {
+        known->attempts = sent.attempts;
+        if (known->error.empty()) known->error = looked_up_text;
+        sent = std::move(*known);
+        return false;
+    }
+    if (!setup_.redoes_unknown || slot.outgoing.attempt >= max_redos || wants_to_stop()) return false;
+    slot.was_unknown = true;
+    ++slot.outgoing.attempt;
+    return true;
+}
+
+std::int64_t Runner::redo_pause_us(const Slot& slot) const {
+    return std::min(longest_redo_us, first_redo_us << std::max(0, slot.outgoing.attempt - 2));
+}
+
+void Runner::nap(std::int64_t us) {
+    os::Clock& clock = setup_.parts.clock;
+    for (const std::int64_t end = clock.monotonic_us() + us; !wants_to_stop() && clock.monotonic_us() < end;)
+        clock.sleep_us(std::min(nap_us, end - clock.monotonic_us()));
+}
+
 void Runner::settle(const Slot& slot, LedgerKind kind, const Sent& sent) {
     enter(slot.outgoing.index, kind, sent, setup_.parts.clock.now());
     if (kind == LedgerKind::acknowledged) watch_order(slot.entry, slot.outgoing.index);
-    heed_failure(slot.entry, kind);
+    heed_failure(slot.entry, kind, sent);
 }
 
 void Runner::enter(std::uint64_t index, LedgerKind kind, const Sent& sent, Time at) {
@@ -281,16 +346,40 @@ void Runner::enter(std::uint64_t index, LedgerKind kind, const Sent& sent, Time 
     if (kind == LedgerKind::acknowledged) ++unsettled_;
 }
 
-void Runner::heed_failure(const ManifestEntry& entry, LedgerKind kind) {
+void Runner::heed_failure(const ManifestEntry& entry, LedgerKind kind, const Sent& sent) {
     if (!is_failure(kind)) return;
-    if (setup_.plan.on_failure == "stop") stop_at_failure_ = true;
+    ++failures_;
+    count_cause(sent);
+    if (setup_.max_failures && failures_ > *setup_.max_failures)
+        stop_because("max_failures",
+                     fmt::format("{} events failed or are unknown, --max-failures allows {}",
+                                 format_count(failures_), format_count(*setup_.max_failures)));
+    if (setup_.plan.on_failure == "stop")
+        stop_because("on_failure", fmt::format("an event {}, and the plan says --on-failure stop",
+                                               kind == LedgerKind::failed ? "failed" : "is unknown"));
     if (setup_.plan.on_failure != "hold") return;
     if (setup_.plan.order == "key") held_keys_.insert(entry.key_hash);
     if (setup_.plan.order == "total") hold_all_ = true;
+    if (held_keys_.size() >= max_held_keys)
+        stop_because("held_keys", fmt::format("{} keys wait behind a failure: more are not kept in mind",
+                                              format_count(max_held_keys)));
+}
+
+void Runner::stop_because(std::string because, std::string text) {
+    if (!stop_) stop_ = RunStop{std::move(because), std::move(text)};
+}
+
+// For whoever watches; the report has them all.
+void Runner::count_cause(const Sent& sent) {
+    const std::string text = sent.error.substr(0, shown_cause_bytes);
+    if (causes_.size() < max_causes || causes_.contains(text))
+        ++causes_[text];
+    else
+        ++causes_["other causes"];
 }
 
 void Runner::hold_rest() {
-    const std::uint64_t entries = manifest_->entries();
+    const std::uint64_t entries = end_index();
     while (ledger_->state().settled < entries) {
         const std::uint64_t first = ledger_->state().settled;
         const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(entries - first, UINT32_MAX));
@@ -307,19 +396,19 @@ void Runner::hold_rest() {
 // Within a key, places in the manifest must only rise. Watched where events leave, not derived from how they
 // were arranged.
 void Runner::watch_order(const ManifestEntry& entry, std::uint64_t index) {
-    constexpr std::size_t max_watched_keys = 2'000'000;
-    if (last_index_of_key_.size() >= max_watched_keys) last_index_of_key_.clear();
-    const auto [last, is_new] = last_index_of_key_.try_emplace(entry.key_hash, index);
-    if (is_new) return;
-    if (index <= last->second) ++order_violations_;
-    last->second = index;
+    if (last_of_key_.empty()) last_of_key_.resize(watched_keys);
+    LastOfKey& last = last_of_key_[entry.key_hash % watched_keys];
+    if (last.key_hash == entry.key_hash && last.index > index) ++order_violations_;
+    last = {entry.key_hash, index};
 }
 
 Status Runner::checkpoint() {
-    checkpoint_us_ = setup_.parts.clock.monotonic_us();
+    const std::int64_t began = checkpoint_us_ = setup_.parts.clock.monotonic_us();
     if (!ledger_->has_pending() || checkpoint_failed_) return {};
     // After a failed sync nobody knows what the disk has: what is pending stays unrecorded and is sent again.
     checkpoint_failed_ = true;
+    ours_us_.reset();
+    TARN_TRY(check_is_ours());
     TARN_TRY(target_->flush());
     if (target_->mark() != ledger_->state().mark)
         ledger_->add({.kind = LedgerKind::mark,
@@ -328,6 +417,9 @@ Status Runner::checkpoint() {
                       .at = setup_.parts.clock.now(),
                       .text = {}});
     TARN_TRY(ledger_->commit());
+    checkpoint_us_ = setup_.parts.clock.monotonic_us();
+    checkpoint_interval_us_ = std::clamp((checkpoint_us_ - began) * checkpoint_share, checkpoint_every_us,
+                                         checkpoint_at_least_every_us);
     checkpoint_failed_ = false;
     unsettled_ = 0;
     return {};
@@ -335,7 +427,7 @@ Status Runner::checkpoint() {
 
 bool Runner::checkpoint_is_due() const {
     return unsettled_ >= target_->max_unsettled() ||
-           setup_.parts.clock.monotonic_us() - checkpoint_us_ >= checkpoint_every_us;
+           setup_.parts.clock.monotonic_us() - checkpoint_us_ >= checkpoint_interval_us_;
 }
 
 Status Runner::checkpoint_if_due() { return checkpoint_is_due() ? checkpoint() : Status(); }
@@ -365,6 +457,12 @@ void Runner::report_progress(bool always) {
     if (now - sample_us_ >= sample_every_us_) add_sample();
     if (!setup_.on_progress) return;
     RunProgress progress{.run = setup_.run, .state = "running", .counts = {}, .rate = rate_};
+    progress.pace = pacer_.pace().text;
+    progress.lag_us = pacer_.lag_us();
+    if (throttle_) progress.throttled_to = throttle_->limit();
+    progress.causes.assign(causes_.begin(), causes_.end());
+    std::ranges::sort(progress.causes, [](const auto& a, const auto& b) { return a.second > b.second; });
+    if (progress.causes.size() > shown_causes) progress.causes.resize(shown_causes);
     progress.counts = {manifest_->entries(), state.acknowledged, state.skipped,
                        state.failed,         state.held,         state.unknown};
     setup_.on_progress(progress);

@@ -1,6 +1,6 @@
 // Executes a plan: reads its events in order, sends them at the asked pace, holds back what must not overtake
 // a failure, and keeps the ledger ahead of everything that could be done twice. One thread; killed anywhere,
-// a new Runner goes on.
+// a new Runner goes on. Memory does not grow with the number of events.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -19,6 +18,7 @@
 #include "replay/pace.h"
 #include "replay/plan_document.h"
 #include "replay/replay.h"
+#include "replay/throttle.h"
 
 namespace tarn::replay {
 
@@ -35,7 +35,19 @@ struct RunSample {
     std::uint64_t done = 0;  // settled
 };
 
-enum class RunEnd : std::uint8_t { finished, stopped, paused, cancelled, failed };  // failed: on_failure stop
+enum class RunEnd : std::uint8_t { finished, stopped, paused, cancelled, failed };  // failed: see RunStop
+
+// Why a run ended by itself before everything was settled.
+struct RunStop {
+    std::string because;  // first, on_failure, max_failures, held_keys
+    std::string text;     // for people
+};
+
+// How the target was asked less of, over all sessions.
+struct Throttled {
+    std::uint64_t pushbacks = 0;
+    std::optional<double> limit;  // events/s, at the end
+};
 
 struct RunResult {
     RunEnd end = RunEnd::finished;
@@ -43,6 +55,9 @@ struct RunResult {
     std::int64_t active_us = 0;
     std::vector<RunSample> samples;
     std::optional<Error> error;  // the target or the data could not go on
+    std::optional<RunStop> stop;
+    Throttled throttled;
+    bool was_taken_over = false;  // another session has the run: nothing may be written of it here
 };
 
 struct RunnerSetup {
@@ -56,6 +71,10 @@ struct RunnerSetup {
     std::function<bool(std::string_view run_uid, const std::string& subscription)> run_names;
     std::int64_t active_us_before = 0;  // of earlier sessions
     std::vector<RunSample> samples;
+    std::optional<std::uint64_t> pause_at;      // so many settled: pause
+    std::optional<std::uint64_t> max_failures;  // more failed or unknown in this session: stop
+    bool redoes_unknown = false;                // what was sent and not answered is sent again
+    std::uint64_t pushbacks_before = 0;
 };
 
 LedgerKind kind_of(Delivery delivery);
@@ -78,6 +97,7 @@ private:
         event::MetaReader reader;
         Outgoing outgoing;
         bool granted = false;
+        bool was_unknown = false;  // it was sent before, and not answered
     };
 
     class Lanes;  // sends to a target that works on several events at once: runner_lanes.cc
@@ -90,14 +110,28 @@ private:
     Status run_loop();
     Status loop();
     Status loop_in_lanes(ParallelTarget& target);
+    Status check_is_ours();
     Status refill();
     Status load(Slot& slot, const FedEvent& fed);
     std::size_t grant();
     Status send_granted(std::size_t count);
     Choice choose(const ManifestEntry& entry) const;
+    bool is_to_be_redone(Slot& slot, Sent& sent);
+    std::int64_t redo_pause_us(const Slot& slot) const;
+    void nap(std::int64_t us);
     void settle(const Slot& slot, LedgerKind kind, const Sent& sent);
     void enter(std::uint64_t index, LedgerKind kind, const Sent& sent, Time at);
-    void heed_failure(const ManifestEntry& entry, LedgerKind kind);
+    void heed_failure(const ManifestEntry& entry, LedgerKind kind, const Sent& sent);
+    void stop_because(std::string because, std::string text);
+    void count_cause(const Sent& sent);
+    bool has_reached_pause() const {
+        return setup_.pause_at && ledger_->state().settled >= *setup_.pause_at &&
+               ledger_->state().settled < manifest_->entries();
+    }
+    // What stands there and behind is not taken up.
+    std::uint64_t end_index() const {
+        return std::min(setup_.pause_at.value_or(UINT64_MAX), manifest_->entries());
+    }
     void hold_rest();
     Status checkpoint();
     bool checkpoint_is_due() const;
@@ -128,14 +162,23 @@ private:
     std::map<std::uint64_t, LedgerRecord> ahead_;  // by an earlier session, ahead of their turn
     std::unordered_set<std::uint64_t> held_keys_;
     bool hold_all_ = false;
-    bool stop_at_failure_ = false;
+    std::optional<RunStop> stop_;
+    std::uint64_t failures_ = 0;                   // in this session
+    std::map<std::string, std::uint64_t> causes_;  // of them
     bool checkpoint_failed_ = false;
-    std::unordered_map<std::uint64_t, std::uint64_t> last_index_of_key_;
+    bool was_taken_over_ = false;
+    std::optional<std::int64_t> ours_us_;  // when the ledger was last seen to be ours
+    // Where a key's last event stood, a slot for each of some keys: a key may push another one out.
+    struct LastOfKey {
+        std::uint64_t key_hash = 0, index = 0;
+    };
+    std::vector<LastOfKey> last_of_key_;
     std::uint64_t order_violations_ = 0;
+    std::optional<Throttle> throttle_;
 
     std::uint64_t unsettled_ = 0;  // acknowledged since the last checkpoint
     std::int64_t started_us_ = 0, checkpoint_us_ = 0, progress_us_ = 0, sample_us_ = 0;
-    std::int64_t sample_every_us_ = 100'000;
+    std::int64_t sample_every_us_ = 100'000, checkpoint_interval_us_ = 100'000;
     std::uint64_t progress_done_ = 0;
     double rate_ = 0;
 };

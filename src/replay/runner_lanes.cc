@@ -2,6 +2,8 @@
 // total order, of all) at most one event is under way, in the manifest's order; what failed rests until it
 // may be tried again, while other keys go on. The ledger settles in the manifest's order; what was settled
 // ahead of its turn is told to it at each checkpoint, so that no crash makes it be sent again.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -12,7 +14,8 @@
 namespace tarn::replay {
 namespace {
 
-constexpr std::int64_t longest_wait_us = 20'000;  // how long a stop may go unseen
+constexpr std::int64_t longest_wait_us = 20'000;   // how long a stop may go unseen
+constexpr std::int64_t patience_us = 300'000'000;  // with a target that takes nothing at all
 constexpr std::size_t window_bytes = 8u << 20;
 constexpr std::size_t min_window = 64, max_window = 1024, window_a_worker = 16;
 
@@ -36,11 +39,14 @@ public:
           target_(target),
           in_total_order_(runner.setup_.plan.order == "total"),
           keeps_order_(runner.setup_.plan.order != "none"),
-          capacity_(std::clamp(target.at_once() * window_a_worker, min_window, max_window)) {}
+          capacity_(std::clamp(target.at_once() * window_a_worker, min_window, max_window)),
+          next_index_(runner.ledger_->state().settled),
+          throttle_(runner.throttle_.emplace(now_us(), target.latency_tells())) {}
 
     Status run() {
         Status status = work();
         if (!status) problem_ = status.error();
+        if (under_way_ > 0) target_.wind_up();
         // Nothing may be under way when the checkpoint says what was done.
         while (under_way_ > 0) {
             wait(longest_wait_us);
@@ -60,7 +66,7 @@ private:
     struct Event {
         Slot slot;
         State state = State::waiting;
-        std::int64_t again_at_us = 0;
+        std::int64_t again_at_us = 0, began_us = 0;
         LedgerKind kind = LedgerKind::acknowledged;
         Sent sent;
         Time at;
@@ -70,13 +76,14 @@ private:
     Status work() {
         while (true) {
             take_answers();
-            if (problem_ || runner_.wants_to_stop() || runner_.stop_at_failure_ || runner_.hold_all_)
-                return {};
+            if (problem_ || runner_.wants_to_stop() || runner_.stop_ || runner_.hold_all_) return {};
             runner_.take_new_pace();
             TARN_TRY(fill());
+            TARN_TRY(check_patience());
+            TARN_TRY(runner_.check_is_ours());
             begin_what_may_go();
             settle_front();
-            if (window_.empty() && runner_.fed_all_) return {};
+            if (window_.empty() && has_fed_all()) return {};
             TARN_TRY(checkpoint_if_due());
             runner_.report_progress(false);
             if (!can_fill()) wait(wait_us_);
@@ -85,8 +92,10 @@ private:
 
     // ---- the window
 
+    bool has_fed_all() const { return runner_.fed_all_ || next_index_ >= runner_.end_index(); }
+
     bool can_fill() const {
-        return !runner_.fed_all_ && !feed_problem_ && window_.size() < capacity_ && bytes_ < window_bytes;
+        return !has_fed_all() && !feed_problem_ && window_.size() < capacity_ && bytes_ < window_bytes;
     }
 
     Status fill() {
@@ -109,6 +118,7 @@ private:
         auto event = std::make_unique<Event>();
         TARN_TRY(runner_.load(event->slot, fed));
         bytes_ += event->slot.payload.size();
+        next_index_ = fed.index + 1;
         if (const auto known = runner_.ahead_.find(fed.index); known != runner_.ahead_.end()) {
             const LedgerRecord& record = known->second;
             event->kind = in_its_turn(record.kind);
@@ -152,7 +162,7 @@ private:
     void begin_what_may_go() {
         wait_us_ = longest_wait_us;
         blocked_.clear();
-        is_out_of_pace_ = false;
+        is_out_of_pace_ = is_throttled_ = false;
         const std::int64_t now = now_us();
         for (const auto& event : window_) {
             if (event->state == State::over) continue;
@@ -177,8 +187,16 @@ private:
             wait_us_ = std::min(wait_us_, event.again_at_us - now);
             return;
         }
+        if (!target_takes_more(now)) return;
         if (event.state == State::waiting && !may_go(event, now)) return;
-        begin(event);
+        begin(event, now);
+    }
+
+    bool target_takes_more(std::int64_t now) {
+        if (is_throttled_) return false;
+        is_throttled_ = !throttle_.may_begin(now);
+        if (is_throttled_) wait_us_ = std::min(wait_us_, throttle_.wait_us(now));
+        return !is_throttled_;
     }
 
     bool may_go(const Event& event, std::int64_t now) {
@@ -189,8 +207,10 @@ private:
         return false;
     }
 
-    void begin(Event& event) {
+    void begin(Event& event, std::int64_t now) {
         event.state = State::under_way;
+        event.began_us = now;
+        throttle_.count(now);
         ++under_way_;
         target_.begin(event.slot.outgoing,
                       [inbox = inbox_, index = event.slot.outgoing.index](Result<Attempted> result) {
@@ -230,16 +250,42 @@ private:
             return;
         }
         Attempted& attempted = *letter.result;
-        if (attempted.again_us) {
-            event.state = State::resting;
-            event.again_at_us = now_us() + *attempted.again_us;
-            event.slot.outgoing.attempt += attempted.was_tried ? 1 : 0;
-            return;
+        const std::int64_t now = now_us();
+        if (attempted.pushed_back_us) {
+            throttle_.pushed_back(now, *attempted.pushed_back_us);
+            last_pushback_ = attempted.sent.error;
+        } else if (attempted.sent.delivery == Delivery::unknown && target_.latency_tells()) {
+            throttle_.pushed_back(now);
+            last_pushback_ = attempted.sent.error;
+        } else if (attempted.was_tried) {
+            throttle_.answered(now, now - event.began_us);
         }
+        if (attempted.again_us) {
+            // That the target had too much to do says nothing of the event.
+            event.slot.outgoing.attempt += attempted.was_tried && !attempted.pushed_back_us ? 1 : 0;
+            return let_rest(event, now + *attempted.again_us);
+        }
+        if (runner_.is_to_be_redone(event.slot, attempted.sent))
+            return let_rest(event, now + runner_.redo_pause_us(event.slot));
         finish(event, kind_of(attempted.sent.delivery), std::move(attempted.sent));
         if (event.kind == LedgerKind::acknowledged && keeps_order_)
             runner_.watch_order(event.slot.entry, event.slot.outgoing.index);
-        runner_.heed_failure(event.slot.entry, event.kind);
+        runner_.heed_failure(event.slot.entry, event.kind, event.sent);
+    }
+
+    static void let_rest(Event& event, std::int64_t until_us) {
+        event.state = State::resting;
+        event.again_at_us = until_us;
+    }
+
+    Status check_patience() const {
+        const auto since = throttle_.closed_since_us();
+        if (!since || now_us() - *since < patience_us) return {};
+        return fail(
+            Code::bad_answer,
+            fmt::format("the target has taken nothing for {}: {}", format_duration(patience_us),
+                        last_pushback_),
+            {.next = fmt::format("when it takes events again: tarn replay resume {}", runner_.setup_.run)});
     }
 
     void finish(Event& event, LedgerKind kind, Sent sent) {
@@ -260,7 +306,10 @@ private:
     std::size_t bytes_ = 0, under_way_ = 0;
     std::unordered_set<std::uint64_t> blocked_;
     std::int64_t wait_us_ = longest_wait_us;
-    bool is_out_of_pace_ = false;  // in this pass
+    bool is_out_of_pace_ = false, is_throttled_ = false;  // in this pass
+    std::uint64_t next_index_;                            // of the event to be fed next
+    Throttle& throttle_;
+    std::string last_pushback_;
     std::optional<Error> feed_problem_, problem_;
 };
 

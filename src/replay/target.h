@@ -48,6 +48,9 @@ public:
     virtual std::uint64_t mark() const { return 0; }
     // false: Outgoing::meta and idempotency_key are not looked at and stay empty.
     virtual bool reads_meta() const { return true; }
+    // What became of an event that was sent and not answered, where the target can be asked; nullopt: it
+    // cannot, or does not know. Called from the run's thread, and may take as long as a sending.
+    virtual std::optional<Sent> look_up(const Outgoing&) { return std::nullopt; }
     // A target that can work on several events at once: the runner then begins them one by one and keeps the
     // order itself, instead of calling send.
     virtual ParallelTarget* parallel() { return nullptr; }
@@ -55,9 +58,11 @@ public:
 
 // What came of one attempt.
 struct Attempted {
-    Sent sent;
+    Sent sent;                             // with again_us: why it has to be begun again
     std::optional<std::int64_t> again_us;  // set: it shall be begun again after so long
     bool was_tried = true;                 // false: this was no attempt
+    // Set: the target has more to do than it can, and wants nothing at all for so long (0: it did not say).
+    std::optional<std::int64_t> pushed_back_us = {};
 };
 
 // Of a key at most one event is under way; which, and what waits behind a failure, is the runner's business.
@@ -65,11 +70,16 @@ class ParallelTarget : public Target {
 public:
     ParallelTarget* parallel() final { return this; }
     virtual std::size_t at_once() const = 0;
+    // Whether answers that become slower, or do not come, mean that it has too much to do, so that the run
+    // asks less of it.
+    virtual bool latency_tells() const { return true; }
     // Hands one event over and copies of it what it needs. `done` is called once, on any thread, perhaps
     // before begin returns. `outgoing.attempt` counts from 1. An Error means the target as a whole cannot go
     // on, and the event was not delivered as far as anybody knows.
     using Done = std::function<void(Result<Attempted>)>;
     virtual void begin(const Outgoing& outgoing, Done done) = 0;
+    // The run wants to end: nothing more is begun, and what is under way should be over soon.
+    virtual void wind_up() {}
 
     // One after the other, as any target.
     Result<std::vector<Sent>> send(const std::vector<Outgoing>& batch) final;

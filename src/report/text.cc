@@ -232,6 +232,14 @@ std::string render_text(const Json& report, bool colour) {
     if (report["error"].is_object())
         out += fmt::format("  {} {}\n", paint.red(report["error"]["code"].as_string()),
                            printable(report["error"]["message"].as_string()));
+    if (report["stop"].is_object())
+        out += fmt::format("  stopped: {}\n", printable(report["stop"]["text"].as_string()));
+    if (const std::uint64_t pushbacks = report["throttled"]["pushbacks"].as_uint(); pushbacks > 0)
+        out += fmt::format("  throttled: the target pushed back {} times{}\n", format_count(pushbacks),
+                           report["throttled"]["limit"].is_null()
+                               ? ""
+                               : fmt::format(", in the end it was asked for {:.0f} events/s",
+                                             report["throttled"]["limit"].as_double()));
     const std::string& selected = report["hashes"]["selected"].as_string();
     if (!selected.empty() && counts["acknowledged"].as_uint() == counts["selected"].as_uint())
         out += fmt::format(
@@ -239,7 +247,8 @@ std::string render_text(const Json& report, bool colour) {
             report["hashes"]["sent"].as_string() == selected ? "equals" : paint.red("DIFFERS FROM"),
             selected.substr(0, 19));
     out += verified_text(report, paint);
-    if (state == "interrupted" || state == "paused")
+    const bool goes_on = state == "failed" && counts["remaining"].as_uint() > 0 && report["stop"].is_object();
+    if (state == "interrupted" || state == "paused" || goes_on)
         return out +
                fmt::format("  what was acknowledged will not be sent again\n  tarn replay resume {}\n", run);
     return out + fmt::format("  tarn verify {}        tarn report {} -o html > report.html\n", run, run);

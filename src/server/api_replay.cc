@@ -1,6 +1,7 @@
 // Routes of plans, runs, ledgers, reports and verification.
 #include <fmt/core.h>
 
+#include "os/thread_priority.h"
 #include "report/report.h"
 #include "server/api.h"
 #include "verify/verify.h"
@@ -42,6 +43,16 @@ codec::Json progress_json(const replay::RunProgress& progress) {
         .set("skipped", counts.skipped);
     json.set("failed", counts.failed).set("held", counts.held).set("unknown", counts.unknown);
     json.set("remaining", counts.remaining());
+    json.set("pace", progress.pace).set("lag_us", progress.lag_us);
+    json.set("throttled_to", progress.throttled_to ? codec::Json(*progress.throttled_to) : codec::Json());
+    // At the rate of late; a moment without any says nothing.
+    json.set("left_us", progress.rate > 0
+                            ? codec::Json(static_cast<double>(counts.remaining()) / progress.rate * 1e6)
+                            : codec::Json());
+    codec::Json causes = codec::Json::array();
+    for (const auto& [cause, count] : progress.causes)
+        causes.push(codec::Json::object().set("cause", cause).set("count", count));
+    json.set("failures", std::move(causes));
     return json;
 }
 
@@ -65,6 +76,7 @@ Result<std::string> start_run(Engine& engine, const std::string& plan, const std
                     {.next = fmt::format("tarn replay show {}", run)});
     return engine.jobs().start(
         "run", run, [&engine, plan, run, resume](const JobContext& job) -> Result<JobEnd> {
+            os::lower_thread_priority();  // captures and whoever waits for an answer go first
             std::optional<Status> begun;
             const auto watch = [&](const replay::RunProgress& progress) {
                 codec::Json data;
@@ -91,12 +103,11 @@ net::Response started(const std::string& run, const std::string& job) {
 
 Result<net::Response> create_run(Call& call) {
     TARN_TRY(call.engine.catch_up());
-    TARN_ASSIGN(const codec::Json body, call.json({"plan", "allow"}));
+    TARN_ASSIGN(const codec::Json body, call.json({"plan", "allow", "first", "max_failures", "on_unknown"}));
     const std::string plan = body["plan"].as_string();
     TARN_TRY(call.engine.replay().show_plan(plan));
-    std::vector<std::string> allow;
-    for (const auto& name : body["allow"].elements()) allow.push_back(name.as_string());
-    TARN_ASSIGN(const std::string run, call.engine.replay().create_run(plan, allow));
+    TARN_ASSIGN(const replay::RunOptions options, replay::RunOptions::from_json(body));
+    TARN_ASSIGN(const std::string run, call.engine.replay().create_run(plan, options));
     TARN_ASSIGN(const std::string job, start_run(call.engine, plan, run, false));
     return started(run, job);
 }
@@ -104,6 +115,10 @@ Result<net::Response> create_run(Call& call) {
 Result<net::Response> resume_run(Call& call) {
     const std::string& run = call.arguments[0];
     TARN_TRY(call.engine.replay().check_can_resume(run));
+    TARN_ASSIGN(const codec::Json body, call.json({"first", "max_failures", "on_unknown"}));
+    TARN_ASSIGN(const replay::RunOptions options, replay::RunOptions::from_json(body));
+    if (options.first || options.max_failures || options.on_unknown)
+        TARN_TRY(call.engine.replay().change_options(run, options));
     TARN_ASSIGN(const codec::Json report, call.engine.replay().show_run(run));
     TARN_ASSIGN(const std::string job, start_run(call.engine, report["plan"].as_string(), run, true));
     return started(run, job);
@@ -152,6 +167,8 @@ Result<net::Response> list_runs(Call& call) {
 
 Result<net::Response> show_run(Call& call) {
     TARN_ASSIGN(codec::Json report, call.engine.replay().show_run(call.arguments[0]));
+    const std::string job = call.engine.jobs().running_on(call.arguments[0]);
+    report.set("job", job.empty() ? codec::Json() : codec::Json(job));
     return json_response(std::move(report));
 }
 

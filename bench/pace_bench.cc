@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <thread>
 
 #include "bench/bench.h"
 #include "codec/zstd.h"
 #include "os/real_file_system.h"
 #include "os/sim_file_system.h"
+#include "os/thread_priority.h"
 #include "tests/shared_data.h"
 
 namespace tarn::bench {
@@ -49,7 +51,12 @@ Result<Departures> departures_of(server::Engine& engine, const Scratch& scratch,
     const std::string id = plan["plan"].as_string();
     TARN_ASSIGN(const std::string run, replay->create_run(id));
     const std::atomic<bool> stop{false};
-    TARN_ASSIGN(const codec::Json report, replay->run(id, run, stop, [](const auto&) {}));
+    Result<codec::Json> ended;
+    std::jthread([&] {
+        os::lower_thread_priority();  // as the job of a server does
+        ended = replay->run(id, run, stop, [](const auto&) {});
+    }).join();
+    TARN_ASSIGN(const codec::Json report, std::move(ended));
     if (report["counts"]["acknowledged"].as_uint() != departures.size())
         return fail(Code::internal, "not all events were sent: " + report.dump());
     return departures;

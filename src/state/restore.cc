@@ -255,6 +255,9 @@ Status StateImpl::put_in_place(const std::string& from, const StoreName& name, S
         TARN_ASSIGN(const auto left, parts_.fs.stat(path + suffix));
         if (left) TARN_TRY(parts_.fs.remove(path + suffix));
     }
+    // Names may reach the disk in any order: the new file must not meet the old one's write-ahead file there,
+    // nor take its name before it has another.
+    TARN_TRY(parts_.fs.sync_directory(directory_of(name.store)));
     TARN_TRY(parts_.fs.rename(from, path));
     TARN_TRY(parts_.fs.sync_directory(directory_of(name.store)));
     if (!name.is_copy()) set_damage(name.store, std::nullopt);

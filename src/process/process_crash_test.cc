@@ -227,7 +227,7 @@ TEST_F(ProcessCrash, DeliveriesDeadLettersRedrivesAndDiscardsAddUp) {
     host.is_fine = [&](const std::string& payload) {
         return mended || payload.ends_with("!") || number_of(payload) % 7 != 3;
     };
-    std::set<Sequence> discarded;
+    const std::set<Sequence> discarded{10};
     const PowerCuts cuts(fs, 2, [&](os::SimFileSystem& disk) { check(disk, discarded); });
     add(20);  // 3, 10 and 17 die; what is behind them is held
     auto running = run(host, on_disk.name());
@@ -239,7 +239,6 @@ TEST_F(ProcessCrash, DeliveriesDeadLettersRedrivesAndDiscardsAddUp) {
     must(running.processes->edit(running.dead(3).at(0), "3!"));
     ASSERT_EQ(must(running.processes->redrive(running.dead(3), 1, 0)), 1u);
     running.wait_until_idle();
-    discarded.insert(10);
     ASSERT_EQ(must(running.processes->discard(running.dead(10))), 1u);
     running.wait_until_idle();
     ASSERT_EQ(must(running.processes->redrive(running.dead(17), 1, 0)), 1u);
@@ -249,7 +248,6 @@ TEST_F(ProcessCrash, DeliveriesDeadLettersRedrivesAndDiscardsAddUp) {
 
     running = run(host, on_disk.name());
     add(10);  // 24 dies
-    running.processes->set_paused("s", false);
     running.wait_until_idle();
     mended = true;
     while (!running.dead().empty()) {
@@ -271,6 +269,7 @@ TEST_F(ProcessCrash, ASubscriptionIsPutBackWholeOrNotAtAll) {
     close(running);
     running = run(host, on_disk.name());
     ASSERT_EQ(running.dead().size(), 1u);
+    running.processes->stop(0);
     const auto quiet = must(running.processes->quiesce("f", 60'000'000));
     const state::FeederPosition back{
         .feeder = "s", .stream = "bank", .stream_id = StreamId{1}, .sequence = 6, .next = {{0, 5}}};
@@ -300,7 +299,6 @@ TEST_F(ProcessCrash, ASubscriptionIsPutBackWholeOrNotAtAll) {
         RecordProperty("cuts", cuts.count());
         EXPECT_GT(cuts.count(), 60);
     }
-    running.processes->stop(0);
 }
 
 }  // namespace

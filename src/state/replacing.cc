@@ -74,13 +74,9 @@ Status StateImpl::replace_live(const std::string& store, const std::string& from
     {
         // Where its feeders stand stays in it: after a crash before the swap it is still a copy like any
         // other.
-<<<<<<< HEAD
-        TARN_ASSIGN(auto database, explained(open_existing_store_file(from)));
+        TARN_ASSIGN(auto database, explained(open_existing_store_file(from, parts_.vfs)));
         TARN_ASSIGN(const auto line, explained(read_replacement(database)));
         TARN_TRY(begin_line(store, number, line, until));
-=======
-        TARN_ASSIGN(auto database, explained(open_existing_store_file(from, parts_.vfs)));
->>>>>>> 93e3a05 (sqlite: its databases can stand on the simulated disk)
         TARN_TRY(mark_replacement(database, number));
         TARN_TRY(fold_in(database));
     }

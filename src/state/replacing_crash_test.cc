@@ -173,6 +173,52 @@ TEST_F(ReplacingCrash, APromotionLeavesTheOldOrTheNew) {
     }
 }
 
+// One restore, one promotion for each call that they make, with that call failing: what is there is the old
+// or the new, at once and after a restart, and the same can be asked for again.
+TEST(ReplacingFault, AFailingCallLeavesTheOldOrTheNew) {
+    const auto events = World::make_events(all);
+    int failed = 0;
+    for (const bool promotes : {false, true}) {
+        for (std::uint64_t number = 0; !testing::Test::HasFailure(); ++number) {
+            os::SimFileSystem fs;
+            World world(fs, events);
+            world.declare();
+            must(world.state->catch_up());
+            must(world.state->restore("accounts", {.position = std::pair<Partition, Offset>(0, between - 1)},
+                                      "fix"));
+            const auto replace = [&]() -> Status {
+                if (promotes) {
+                    TARN_TRY(world.state->promote_copy("accounts@fix"));
+                    return {};
+                }
+                TARN_TRY(world.state->restore(
+                    "accounts", {.position = std::pair<Partition, Offset>(0, between - 1)}, std::nullopt));
+                return {};
+            };
+            const std::uint64_t before = fs.calls();
+            fs.fail_call(before + number, number % 2 == 0 ? os::Fault::eio : os::Fault::enospc);
+            const Status done = replace();
+            const bool all_passed = fs.calls() - before <= number;
+            fs.heal();
+            SCOPED_TRACE(fmt::format("{} with call {} failing: {}", promotes ? "promote" : "restore", number,
+                                     done ? "it was done" : done.error().text()));
+            const std::size_t found = world.folded();
+            ASSERT_TRUE(found == (done ? between : all) || (!done && found == between)) << found;
+            world.open();
+            ASSERT_EQ(world.folded(), found);
+            if (!done) ++failed;
+            if (!done && found == all) must(replace());
+            ASSERT_EQ(world.folded(), between);
+            must(world.state->set_paused("accounts", false));
+            must(world.state->catch_up());
+            ASSERT_EQ(world.folded(), all);
+            if (all_passed) break;
+        }
+    }
+    RecordProperty("failed", failed);
+    EXPECT_GT(failed, 60);
+}
+
 // A damaged file is kept under another name; where the cut comes in between, the store is damaged still.
 TEST_F(ReplacingCrash, RestoringADamagedStoreKeepsItsFile) {
     const std::string live = "stores/accounts/live.db";

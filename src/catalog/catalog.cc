@@ -472,7 +472,9 @@ Result<std::int64_t> number_of(Database& database, std::string_view sql) {
 
 // One process owns a data directory, so SQLite's index of the write-ahead file can stand in memory. In a file
 // (catalog.db-shm) it would need blocks of the disk at every start, which a full disk does not have.
-sqlite::OpenOptions of_one_process() { return {.vfs = "unix-excl"}; }
+sqlite::OpenOptions of_one_process(const CatalogOptions& options) {
+    return {.vfs = options.vfs != nullptr ? options.vfs : "unix-excl"};
+}
 
 Status check_known(const std::string& path, std::int64_t version) {
     if (version <= format_version) return {};
@@ -483,14 +485,16 @@ Status check_known(const std::string& path, std::int64_t version) {
 }
 
 // Looked at through a connection that cannot write: a newer catalog is left exactly as it is.
-Status check_version(const std::string& path) {
-    auto probe = Database::open(path, {.read_only = true, .immutable = true});
+Status check_version(const std::string& path, const CatalogOptions& options) {
+    auto probe = Database::open(path, {.read_only = true, .immutable = true, .vfs = options.vfs});
     if (!probe) return {};  // absent; other causes are met again when it is opened for writing
-    TARN_ASSIGN(const std::int64_t version, number_of(*probe, "PRAGMA user_version"));
-    TARN_TRY(check_known(path, version));
-    if (version > 0) return {};
-    TARN_ASSIGN(const std::int64_t tables, number_of(*probe, "SELECT count(*) FROM sqlite_schema"));
-    if (tables == 0) return {};
+    // Also when it cannot be read: a checkpoint that a power cut tore is made whole by the write-ahead file.
+    const auto version = number_of(*probe, "PRAGMA user_version");
+    if (!version) return {};
+    TARN_TRY(check_known(path, *version));
+    if (*version > 0) return {};
+    const auto tables = number_of(*probe, "SELECT count(*) FROM sqlite_schema");
+    if (!tables || *tables == 0) return {};
     return fail(Code::not_a_data_directory, "a SQLite database, but not a catalog",
                 {.place = {.source = path}});
 }
@@ -510,7 +514,7 @@ Status create_schema(Database& database, const std::string& path) {
 }
 
 Result<Database> open_reader(const std::string& path, const CatalogOptions& options) {
-    TARN_ASSIGN(Database reader, Database::open(path, of_one_process()));
+    TARN_ASSIGN(Database reader, Database::open(path, of_one_process(options)));
     // Whoever closes last writes the file.
     if (!options.sync) TARN_TRY(reader.execute("PRAGMA synchronous=OFF"));
     TARN_TRY(reader.execute("PRAGMA query_only = ON"));
@@ -520,8 +524,8 @@ Result<Database> open_reader(const std::string& path, const CatalogOptions& opti
 }  // namespace
 
 Result<std::unique_ptr<Catalog>> Catalog::open(const std::string& path, const CatalogOptions& options) {
-    TARN_TRY(check_version(path));
-    TARN_ASSIGN(Database writer, Database::open(path, of_one_process()));
+    TARN_TRY(check_version(path, options));
+    TARN_ASSIGN(Database writer, Database::open(path, of_one_process(options)));
     if (!options.sync) TARN_TRY(writer.execute("PRAGMA synchronous=OFF"));
     TARN_TRY(create_schema(writer, path));
     TARN_ASSIGN(Database reader, open_reader(path, options));

@@ -85,6 +85,8 @@ struct Document {
 
 struct CatalogOptions {
     bool sync = true;  // false: a power cut may damage it. For tests that open very many.
+    // Where its files are, as SQLite knows it (sqlite/file_system_vfs.h); nullptr: on the real file system.
+    const char* vfs = nullptr;
 };
 
 class Catalog {

@@ -100,8 +100,8 @@ Position position_at(const sqlite::Statement& row, int column) {
 
 }  // namespace
 
-Result<std::unique_ptr<ProcessStore>> ProcessStore::open(const std::string& path) {
-    TARN_ASSIGN(sqlite::Database database, sqlite::Database::open(path, {.full_sync = false}));
+Result<std::unique_ptr<ProcessStore>> ProcessStore::open(const std::string& path, const char* vfs) {
+    TARN_ASSIGN(sqlite::Database database, sqlite::Database::open(path, {.full_sync = false, .vfs = vfs}));
     TARN_ASSIGN(auto version, database.prepare("PRAGMA user_version"));
     TARN_TRY(version.step());
     const std::int64_t found = version.integer(0);

@@ -75,7 +75,7 @@ struct DeadSelection {
 
 class ProcessStore {
 public:
-    static Result<std::unique_ptr<ProcessStore>> open(const std::string& path);
+    static Result<std::unique_ptr<ProcessStore>> open(const std::string& path, const char* vfs = nullptr);
 
     template <typename Body>
     Status transaction(Body&& body) {

@@ -7,7 +7,7 @@
 namespace tarn::process {
 
 Result<std::unique_ptr<Processes>> Processes::open(Parts parts) {
-    TARN_ASSIGN(auto store, ProcessStore::open(parts.path));
+    TARN_ASSIGN(auto store, ProcessStore::open(parts.path, parts.vfs));
     return std::make_unique<Pump>(std::move(parts), std::move(store));
 }
 

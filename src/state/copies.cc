@@ -157,7 +157,7 @@ Result<std::string> StateImpl::build_copy(const std::string& store, const std::s
         positions = info.positions;
     }
     if (!bytes.empty()) TARN_TRY(os::write_file_durably(parts_.fs, path, bytes));
-    TARN_ASSIGN(auto database, open_store_file(path));
+    TARN_ASSIGN(auto database, open_store_file(path, parts_.vfs));
     TARN_TRY(make_touch_tables(database));
     for (const auto& spec : specs_of(store)) {
         TARN_ASSIGN(const auto stream, parts_.catalog.stream(spec.stream));

@@ -80,7 +80,7 @@ Result<std::uint64_t> StateImpl::live_line(const std::string& store) {
     TARN_ASSIGN(const auto file, parts_.fs.stat(path));
     const std::uint64_t newest = lines.empty() ? 0 : lines.back().number;
     if (!file || lines.empty()) return newest;
-    auto reader = explained(open_store_reader(path));
+    auto reader = explained(open_store_reader(path, parts_.vfs));
     if (!reader && reader.error().code == Code::store_damaged) return newest;
     if (!reader) return fail(std::move(reader.error()));
     const auto number = explained(read_replacement(*reader));

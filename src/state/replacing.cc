@@ -58,7 +58,7 @@ Status StateImpl::write_outside_positions(const std::string& store, sqlite::Data
 Result<Json> StateImpl::plan_placement(const std::string& store, const std::string& path, bool pause) {
     TARN_ASSIGN(const auto outside, outside_feeders(store));
     if (outside.empty()) return Json();
-    TARN_ASSIGN(auto reader, explained(open_store_reader(path)));
+    TARN_ASSIGN(auto reader, explained(open_store_reader(path, parts_.vfs)));
     TARN_ASSIGN(auto positions, explained(read_positions(reader)));
     std::erase_if(positions, [&](const FeederPosition& position) {
         return std::ranges::find(outside, position.feeder) == outside.end();
@@ -74,7 +74,7 @@ Status StateImpl::replace_live(const std::string& store, const std::string& from
     {
         // Where its feeders stand stays in it: after a crash before the swap it is still a copy like any
         // other.
-        TARN_ASSIGN(auto database, explained(open_existing_store_file(from)));
+        TARN_ASSIGN(auto database, explained(open_existing_store_file(from, parts_.vfs)));
         TARN_ASSIGN(const auto line, explained(read_replacement(database)));
         TARN_TRY(begin_line(store, number, line, until));
         TARN_TRY(mark_replacement(database, number));
@@ -100,7 +100,7 @@ Result<bool> StateImpl::came_to_its_place(const std::string& store, std::uint64_
     const std::string path = path_of({store, ""});
     TARN_ASSIGN(const auto file, parts_.fs.stat(path));
     if (!file) return false;  // a damaged one was moved aside, and nothing came after it
-    auto reader = explained(open_store_reader(path));
+    auto reader = explained(open_store_reader(path, parts_.vfs));
     if (!reader && reader.error().code == Code::store_damaged) return false;
     if (!reader) return fail(std::move(reader.error()));
     TARN_ASSIGN(const auto has, explained(read_replacement(*reader)));

@@ -178,7 +178,7 @@ Status StateImpl::build(const std::string& store, const std::string& path, const
         TARN_ASSIGN(bytes, nearest_base(std::move(past), cut, result));
     }
     if (!bytes.empty()) TARN_TRY(os::write_file_durably(parts_.fs, path, bytes));
-    TARN_ASSIGN(auto database, open_store_file(path));
+    TARN_ASSIGN(auto database, open_store_file(path, parts_.vfs));
     if (touches) TARN_TRY(make_touch_tables(database));
     TARN_TRY(fold_up_to(store, database, cut, result));
     if (point.snapshot && result.base != "empty") {
@@ -248,13 +248,16 @@ Status StateImpl::put_in_place(const std::string& from, const StoreName& name, S
         TARN_TRY(remove_database(parts_.fs, path));  // left by a crash before its document was written
     } else if (old) {
         // The old file must not leave a write-ahead file behind that SQLite would take for the new one's.
-        TARN_ASSIGN(auto database, open_store_file(path));
+        TARN_ASSIGN(auto database, open_store_file(path, parts_.vfs));
         TARN_TRY(fold_in(database));
     }
     for (const char* suffix : {"-wal", "-shm"}) {
         TARN_ASSIGN(const auto left, parts_.fs.stat(path + suffix));
         if (left) TARN_TRY(parts_.fs.remove(path + suffix));
     }
+    // Names may reach the disk in any order: the new file must not meet the old one's write-ahead file there,
+    // nor take its name before it has another.
+    TARN_TRY(parts_.fs.sync_directory(directory_of(name.store)));
     TARN_TRY(parts_.fs.rename(from, path));
     TARN_TRY(parts_.fs.sync_directory(directory_of(name.store)));
     if (!name.is_copy()) set_damage(name.store, std::nullopt);

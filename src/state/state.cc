@@ -211,7 +211,7 @@ Status StateImpl::declare_store(const std::string& name) {
     {
         // Functions are given its path: it must be there. On disk before the catalog says so, because a file
         // that is missing then is damage.
-        TARN_ASSIGN(auto database, open_store_file(path_of({name, ""})));
+        TARN_ASSIGN(auto database, open_store_file(path_of({name, ""}), parts_.vfs));
         TARN_TRY(fold_in(database));
     }
     TARN_TRY(parts_.fs.sync_directory(directory_of(name)));
@@ -312,7 +312,7 @@ Status StateImpl::check_file(const StoreName& name) {
 
 Result<sqlite::Database> StateImpl::open_writer(const StoreName& name) {
     TARN_TRY(check_file(name));
-    return explained(open_existing_store_file(path_of(name)));
+    return explained(open_existing_store_file(path_of(name), parts_.vfs));
 }
 
 StoreInfo StateImpl::declared(const StoreName& name) {
@@ -404,7 +404,7 @@ Result<ReadSide> StateImpl::open_side(std::string_view name) {
     TARN_TRY(check_exists(which));  // it may have been discarded while we waited
     if (!which.is_copy()) TARN_TRY(check_undamaged(which.store));
     TARN_TRY(check_file(which));
-    TARN_ASSIGN(side.database_, explained(open_store_reader(path_of(which))));
+    TARN_ASSIGN(side.database_, explained(open_store_reader(path_of(which), parts_.vfs)));
     return side;
 }
 
@@ -416,7 +416,7 @@ Result<ReadSide> StateImpl::open_snapshot_side(std::string_view id) {
     side.fs_ = &parts_.fs;
     side.temporary_ = temporary_path(info.store);
     TARN_TRY(os::write_file_durably(parts_.fs, side.temporary_, bytes));
-    TARN_ASSIGN(side.database_, open_store_reader(side.temporary_));
+    TARN_ASSIGN(side.database_, open_store_reader(side.temporary_, parts_.vfs));
     return side;
 }
 

@@ -205,6 +205,8 @@ public:
         os::FileSystem& fs;
         std::string directory;  // <data>/stores
         OutsideFeeders* outside = nullptr;
+        // Where SQLite finds what `fs` holds (sqlite/file_system_vfs.h); nullptr: on the real file system.
+        const char* vfs = nullptr;
     };
     static Result<std::unique_ptr<State>> open(Parts parts);
     virtual ~State() = default;

@@ -152,9 +152,9 @@ Status convert(sqlite::Database& database) {
 
 }  // namespace
 
-Result<sqlite::Database> open_store_file(const std::string& path) {
+Result<sqlite::Database> open_store_file(const std::string& path, const char* vfs) {
     auto options = store_options();
-    options.vfs = clockless_vfs();
+    options.vfs = vfs != nullptr ? vfs : clockless_vfs();
     TARN_ASSIGN(auto database, sqlite::Database::open(path, options));
     TARN_TRY(check_version(database, path));
     TARN_TRY(harden(database));
@@ -164,9 +164,9 @@ Result<sqlite::Database> open_store_file(const std::string& path) {
     return database;
 }
 
-Result<sqlite::Database> open_existing_store_file(const std::string& path) {
+Result<sqlite::Database> open_existing_store_file(const std::string& path, const char* vfs) {
     auto options = store_options();
-    options.vfs = clockless_vfs();
+    options.vfs = vfs != nullptr ? vfs : clockless_vfs();
     options.wal = false;  // it is in that mode, or damaged: then nothing is to be written
     TARN_ASSIGN(auto database, sqlite::Database::open(path, options));
     TARN_TRY(check_version(database, path));
@@ -176,10 +176,11 @@ Result<sqlite::Database> open_existing_store_file(const std::string& path) {
     return database;
 }
 
-Result<sqlite::Database> open_store_reader(const std::string& path) {
+Result<sqlite::Database> open_store_reader(const std::string& path, const char* vfs) {
     // Not read_only: a reader may have to build the shared-memory index of the write-ahead file after a
     // crash.
     auto options = store_options();
+    options.vfs = vfs;
     options.wal = false;
     TARN_ASSIGN(auto database, sqlite::Database::open(path, options));
     TARN_TRY(check_version(database, path));

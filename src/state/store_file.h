@@ -29,14 +29,16 @@ struct FeederRow {
     bool has_exceptions = false;
 };
 
+// `vfs`: where the file is, as SQLite knows it (sqlite/file_system_vfs.h); nullptr: on the real file system.
+//
 // Opens for writing, making the file and Tarn's tables when absent; newer_format when a newer Tarn made them.
 // Commits do not sync (synchronous=NORMAL): effects and positions are one transaction, so what a power cut
 // takes away is applied again.
-Result<sqlite::Database> open_store_file(const std::string& path);
+Result<sqlite::Database> open_store_file(const std::string& path, const char* vfs = nullptr);
 // The same for a file that is a store already; a damaged error when it is not.
-Result<sqlite::Database> open_existing_store_file(const std::string& path);
+Result<sqlite::Database> open_existing_store_file(const std::string& path, const char* vfs = nullptr);
 // For reading only, beside a writer: sees the last commit.
-Result<sqlite::Database> open_store_reader(const std::string& path);
+Result<sqlite::Database> open_store_reader(const std::string& path, const char* vfs = nullptr);
 // An empty one that knows the functions a store's tables may use.
 Result<sqlite::Database> open_in_memory();
 // Moves everything from the write-ahead file into the database file, so that the file stands alone once it is

@@ -47,6 +47,7 @@ std::size_t take_header(char* bytes, std::size_t, std::size_t count, void* data)
     transfer.head_bytes += count;
     transfer.head_too_large = transfer.head_bytes > max_head_bytes;
     if (transfer.head_too_large) return CURL_WRITEFUNC_ERROR;
+    transfer.head_is_whole = line == "\r\n" || line == "\n";
     if (line.starts_with("HTTP/")) {
         transfer.response.headers.clear();  // an earlier head was a 1xx
         return count;
@@ -195,6 +196,10 @@ void set_up_transfer(Transfer& transfer) {
 
 Result<ClientResponse> end_transfer(Transfer& transfer, CURLcode code) {
     if (code != CURLE_OK && !transfer.sink_stopped) return fail(transfer_error(transfer, code));
+    // libcurl is content with a connection that closes among the headers.
+    if (!transfer.head_is_whole)
+        return fail(Code::no_answer, fmt::format("{} {}: the answer was cut off among its headers",
+                                                 transfer.method, transfer.url));
     long status = 0;
     ::curl_easy_getinfo(transfer.handle, CURLINFO_RESPONSE_CODE, &status);
     transfer.response.status = static_cast<int>(status);

@@ -27,6 +27,7 @@ struct Transfer {
 
     ClientResponse response;
     std::size_t head_bytes = 0;
+    bool head_is_whole = false;
     bool sink_stopped = false;
     bool stopped = false;
     bool body_too_large = false;

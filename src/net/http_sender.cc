@@ -185,7 +185,7 @@ private:
         Transfer& transfer = slot.transfer;
         transfer.response = {};
         transfer.head_bytes = 0;
-        transfer.body_too_large = transfer.head_too_large = transfer.refused_repeat = false;
+        transfer.head_is_whole = transfer.body_too_large = transfer.head_too_large = transfer.refused_repeat = false;
         transfer.refused_address.reset();
         transfer.details[0] = 0;
         slot.headers.reset();

@@ -68,7 +68,8 @@ Result<Arrived> look_at(const Receiver& receiver) {
         }
         codec::JsonArraySplitter splitter("", 1u << 20);
         TARN_TRY(splitter.feed(body, [&arrived](std::string_view document, std::uint64_t) {
-            return arrived.add(document, codec::unescape(codec::find_member(document, "tarnkey").value_or("\"\"")));
+            return arrived.add(document,
+                               codec::unescape(codec::find_member(document, "tarnkey").value_or("\"\"")));
         }));
         TARN_TRY(splitter.finish());
     }
@@ -107,15 +108,13 @@ Result<codec::Json> run_into(const std::string& declaration, std::uint64_t event
     for (std::uint64_t i = 0; i < events; ++i) hashes += codec::xxh3_64(sample_event(i));
     if (report["counts"]["acknowledged"].as_uint() != events || arrived.events != events ||
         arrived.out_of_order != 0 || arrived.hashes != hashes)
-        return fail(Code::internal,
-                    fmt::format("{} acknowledged, {} arrived, {} out of order, hashes {}: {}",
-                                report["counts"]["acknowledged"].as_uint(), arrived.events,
-                                arrived.out_of_order, arrived.hashes == hashes ? "equal" : "differ",
-                                report.dump()));
+        return fail(
+            Code::internal,
+            fmt::format("{} acknowledged, {} arrived, {} out of order, hashes {}: {}",
+                        report["counts"]["acknowledged"].as_uint(), arrived.events, arrived.out_of_order,
+                        arrived.hashes == hashes ? "equal" : "differ", report.dump()));
     codec::Json json = result(static_cast<double>(events) / seconds, "events/s", at_least);
-    json.set("events", events)
-        .set("requests", receiver->bodies.size())
-        .set("keys", arrived.last.size());
+    json.set("events", events).set("requests", receiver->bodies.size()).set("keys", arrived.last.size());
     return json;
 }
 

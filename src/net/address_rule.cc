@@ -51,7 +51,8 @@ bool begins_with(const Ipv6& bytes, std::initializer_list<std::uint8_t> prefix) 
 }
 
 AddressKind kind_of_ipv6(const Ipv6& bytes) {
-    if (begins_with(bytes, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff})) return kind_of_ipv4(ipv4_at(bytes, 12));
+    if (begins_with(bytes, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}))
+        return kind_of_ipv4(ipv4_at(bytes, 12));
     if (begins_with(bytes, {0, 0x64, 0xff, 0x9b})) return kind_of_ipv4(ipv4_at(bytes, 12));
     if (begins_with(bytes, {0x20, 0x02})) return kind_of_ipv4(ipv4_at(bytes, 2));
     if (begins_with(bytes, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1})) return AddressKind::loopback;
@@ -102,7 +103,8 @@ std::string address_text(const sockaddr* address) {
 }
 
 bool allows(AddressRule rule, AddressKind kind) {
-    if (rule == AddressRule::any || kind == AddressKind::outside || kind == AddressKind::loopback) return true;
+    if (rule == AddressRule::any || kind == AddressKind::outside || kind == AddressKind::loopback)
+        return true;
     return rule == AddressRule::with_private_networks && kind == AddressKind::private_network;
 }
 
@@ -119,7 +121,8 @@ Status check_address_in_url(AddressRule rule, std::string_view url) {
     std::string_view host = url.substr(url.find("://") + 3);
     host = host.substr(0, host.find_first_of("/?"));
     const bool is_bracketed = host.starts_with('[');
-    const std::string name(is_bracketed ? host.substr(1, host.find(']') - 1) : host.substr(0, host.find(':')));
+    const std::string name(is_bracketed ? host.substr(1, host.find(']') - 1)
+                                        : host.substr(0, host.find(':')));
     sockaddr_in6 six{};
     sockaddr_in four{};
     six.sin6_family = AF_INET6;

@@ -47,8 +47,9 @@ std::size_t take_header(char* bytes, std::size_t, std::size_t count, void* data)
     transfer.head_bytes += count;
     transfer.head_too_large = transfer.head_bytes > max_head_bytes;
     if (transfer.head_too_large) return CURL_WRITEFUNC_ERROR;
-    transfer.head_is_whole = line == "\r\n" || line == "\n";
+    if (line == "\r\n" || line == "\n") transfer.head_is_whole = true;
     if (line.starts_with("HTTP/")) {
+        transfer.head_is_whole = false;
         transfer.response.headers.clear();  // an earlier head was a 1xx
         return count;
     }
@@ -81,8 +82,7 @@ curl_socket_t open_socket(void* data, curlsocktype, curl_sockaddr* address) {
     auto& transfer = *static_cast<Transfer*>(data);
     const AddressKind kind = kind_of_address(&address->addr);
     if (!allows(transfer.addresses, kind)) {
-        transfer.refused_address =
-            refused_address_error(kind, transfer.url, address_text(&address->addr));
+        transfer.refused_address = refused_address_error(kind, transfer.url, address_text(&address->addr));
         return CURL_SOCKET_BAD;
     }
     return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -102,8 +102,7 @@ Status add_header(HeaderList& list, const std::string& line) {
 
 // The request went out, and what came is no answer that could be used.
 Error unusable_answer(const Transfer& transfer, std::string_view why) {
-    Error error =
-        make_error(Code::bad_answer, fmt::format("{} {}: {}", transfer.method, transfer.url, why));
+    Error error = make_error(Code::bad_answer, fmt::format("{} {}: {}", transfer.method, transfer.url, why));
     error.kind = ErrorKind::outcome_unknown;
     return error;
 }

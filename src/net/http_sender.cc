@@ -185,7 +185,8 @@ private:
         Transfer& transfer = slot.transfer;
         transfer.response = {};
         transfer.head_bytes = 0;
-        transfer.head_is_whole = transfer.body_too_large = transfer.head_too_large = transfer.refused_repeat = false;
+        transfer.head_is_whole = transfer.body_too_large = transfer.head_too_large = transfer.refused_repeat =
+            false;
         transfer.refused_address.reset();
         transfer.details[0] = 0;
         slot.headers.reset();
@@ -210,7 +211,8 @@ private:
 
     void sleep(std::int64_t pass_us) {
         std::array<epoll_event, 64> events{};
-        const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), sleep_ms(pass_us));
+        const int count =
+            ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), sleep_ms(pass_us));
         {
             const std::scoped_lock lock(mutex_);
             asleep_ = false;

@@ -134,9 +134,8 @@ private:
     };
 
     void append_document(std::string& out, const Outgoing& outgoing) const {
-        event::append_shape(
-            out, run_.shape, outgoing.event, outgoing.meta,
-            {.run = run_.run, .attempt = outgoing.attempt, .key = outgoing.idempotency_key});
+        event::append_shape(out, run_.shape, outgoing.event, outgoing.meta,
+                            {.run = run_.run, .attempt = outgoing.attempt, .key = outgoing.idempotency_key});
         out += '\n';
     }
 
@@ -199,8 +198,8 @@ private:
         while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
         const auto said = line == "ok" ? Result<codec::Json>(codec::Json::object({{"ok", true}}))
                                        : codec::Json::parse(line);
-        const bool is_answer = said && said->is_object() &&
-                               ((*said)["ok"].as_bool() || (*said)["error"].is_string());
+        const bool is_answer =
+            said && said->is_object() && ((*said)["ok"].as_bool() || (*said)["error"].is_string());
         if (!is_answer)
             return fmt::format("it wrote \"{}\" where an answer was expected: ok, or {{\"error\":\"…\"}}",
                                last_line_of(std::string(line)));
@@ -219,8 +218,7 @@ private:
     }
 
     static Attempted judged(const codec::Json& said, int attempt) {
-        if (said["ok"].as_bool())
-            return {.sent = {Delivery::acknowledged, "", attempt}, .again_us = {}};
+        if (said["ok"].as_bool()) return {.sent = {Delivery::acknowledged, "", attempt}, .again_us = {}};
         Attempted attempted{.sent = {Delivery::failed, said["error"].as_string(), attempt}, .again_us = {}};
         if (said["retry"].as_bool() && attempt < max_attempts)
             attempted.again_us = first_pause_us << (attempt - 1);

@@ -61,7 +61,9 @@ std::string described(const net::ClientResponse& response) {
     return text;
 }
 
-Attempted acknowledged(int attempt) { return {.sent = {Delivery::acknowledged, "", attempt}, .again_us = {}}; }
+Attempted acknowledged(int attempt) {
+    return {.sent = {Delivery::acknowledged, "", attempt}, .again_us = {}};
+}
 
 Attempted again_or(Delivery otherwise, std::string error, int attempt, int most, std::int64_t pause_us) {
     Attempted attempted{.sent = {otherwise, std::move(error), attempt}, .again_us = {}};
@@ -110,8 +112,8 @@ Named failures_in(const std::string& body, const std::vector<Member>& members) {
             is_known = true;
         }
         if (!is_known)
-            named.problem = "the answer names a failed event that was not in the batch: " +
-                            first_words(failure.dump());
+            named.problem =
+                "the answer names a failed event that was not in the batch: " + first_words(failure.dump());
     }
     return named;
 }
@@ -191,8 +193,7 @@ private:
         headers.insert(headers.end(), settings_.headers.begin(), settings_.headers.end());
         if (settings_.secret.empty()) return;
         const std::string at = std::to_string(clock_.now().us / 1'000'000);
-        const std::string mac =
-            codec::hmac_sha256(settings_.secret, fmt::format("{}.{}.{}", key, at, body));
+        const std::string mac = codec::hmac_sha256(settings_.secret, fmt::format("{}.{}.{}", key, at, body));
         headers.emplace_back("webhook-id", key);
         headers.emplace_back("webhook-timestamp", at);
         headers.emplace_back("webhook-signature", "v1," + codec::base64_encode(mac));
@@ -217,10 +218,9 @@ private:
         if (!may_be_repeated(status))
             return {.sent = {Delivery::failed, described(response), attempt}, .again_us = {}};
         const auto asked = net::retry_after_us(response.headers, clock_.now());
-        Attempted attempted =
-            again_or(Delivery::failed, described(response), attempt,
-                     is_pushing_back(status) ? max_pushed_back : max_attempts,
-                     std::max(asked.value_or(0), pause_after(attempt)));
+        Attempted attempted = again_or(Delivery::failed, described(response), attempt,
+                                       is_pushing_back(status) ? max_pushed_back : max_attempts,
+                                       std::max(asked.value_or(0), pause_after(attempt)));
         if (is_pushing_back(status)) attempted.pushed_back_us = asked.value_or(0);
         return attempted;
     }
@@ -273,7 +273,8 @@ private:
         batch->body += ']';
         std::string body = std::move(batch->body);
         net::Headers headers = {{"content-type", "application/cloudevents-batch+json"}};
-        finish_headers(headers, fmt::format("{}+{}", batch->members.front().key, batch->members.size()), body);
+        finish_headers(headers, fmt::format("{}+{}", batch->members.front().key, batch->members.size()),
+                       body);
         ++under_way_;
         sender_.post(std::move(headers), std::move(body), [this, batch](const auto& answer) {
             {
@@ -321,7 +322,8 @@ Result<std::string> read_secret(os::FileSystem& fs, const std::string& path) {
     if (!text.starts_with("whsec_")) return text;
     auto bytes = codec::base64_decode(std::string_view(text).substr(6));
     if (!bytes || bytes->empty())
-        return fail(Code::bad_config, fmt::format("the secret file {}: whsec_ is not followed by base64", path),
+        return fail(Code::bad_config,
+                    fmt::format("the secret file {}: whsec_ is not followed by base64", path),
                     {.next = "put the secret into it as the receiver gave it out"});
     return std::move(*bytes);
 }
@@ -364,8 +366,7 @@ HttpMode ask_for_mode(const HttpSettings& settings) {
                                      .addresses = settings.addresses});
     if (!answer || answer->status >= 300) return HttpMode::structured;
     const auto takes = net::find_header(answer->headers, "accept-post");
-    const bool says_so =
-        takes && takes->find("application/cloudevents-batch+json") != std::string_view::npos;
+    const bool says_so = takes && takes->find("application/cloudevents-batch+json") != std::string_view::npos;
     return says_so ? HttpMode::batched : HttpMode::structured;
 }
 

@@ -112,8 +112,7 @@ TEST_F(HttpTargetTest, statuses_decide) {
         EXPECT_EQ(answered(with(status)).sent.delivery, Delivery::acknowledged) << status;
     for (const int status : {408, 409, 425, 429, 500, 502, 503, 504})
         EXPECT_TRUE(answered(with(status)).again_us) << status;
-    for (const int status : {408, 409, 425, 500})
-        EXPECT_FALSE(answered(with(status), 5).again_us) << status;
+    for (const int status : {408, 409, 425, 500}) EXPECT_FALSE(answered(with(status), 5).again_us) << status;
     for (const int status : {301, 307, 400, 401, 403, 404, 410, 413, 422}) {
         const auto attempted = answered(with(status, {{"location", "http://127.0.0.1:1/"}}));
         EXPECT_EQ(attempted.sent.delivery, Delivery::failed) << status;
@@ -138,9 +137,8 @@ TEST_F(HttpTargetTest, binary_mode_has_the_attributes_as_headers) {
 }
 
 TEST_F(HttpTargetTest, the_payload_alone_says_in_headers_that_it_is_a_replay) {
-    const auto target = make_http_target(
-        clock_, settings_for(receiver_.url(), HttpMode::batched),
-        {.run = "run-1", .shape = event::Shape::payload, .resume_mark = {}});
+    const auto target = make_http_target(clock_, settings_for(receiver_.url(), HttpMode::batched),
+                                         {.run = "run-1", .shape = event::Shape::payload, .resume_mark = {}});
     ASSERT_TRUE(target->send(events_.part(1, 2)));
     EXPECT_EQ(receiver_.requests.at(0).body, "{\"n\":1}");
     EXPECT_EQ(receiver_.requests.at(0).header("tarn-run"), "run-1");
@@ -187,9 +185,9 @@ TEST_F(HttpTargetTest, a_batch_names_its_failed_events) {
     EXPECT_EQ(outcome("").sent.delivery, Delivery::acknowledged);
     EXPECT_EQ(outcome("ok").sent.delivery, Delivery::acknowledged);
     EXPECT_EQ(outcome(R"({"failures":[]})").sent.delivery, Delivery::acknowledged);
-    for (const char* named : {R"({"failures":[{"index":0,"error":"no"}]})",
-                              R"({"failures":[{"id":"e2","error":"no"}]})",
-                              R"({"failures":[{"key":"run:1:0:2","error":"no"}]})"}) {
+    for (const char* named :
+         {R"({"failures":[{"index":0,"error":"no"}]})", R"({"failures":[{"id":"e2","error":"no"}]})",
+          R"({"failures":[{"key":"run:1:0:2","error":"no"}]})"}) {
         const auto failed = outcome(named);
         EXPECT_EQ(failed.sent.delivery, Delivery::failed) << named;
         EXPECT_EQ(failed.sent.error, "no");
@@ -213,8 +211,7 @@ TEST_F(HttpTargetTest, the_receiver_says_whether_it_takes_batches) {
     EXPECT_EQ(mode(with(204, {{"accept-post", "application/json, application/cloudevents-batch+json"}})),
               HttpMode::batched);
     EXPECT_EQ(mode(with(204, {{"accept-post", "application/json"}})), HttpMode::structured);
-    EXPECT_EQ(mode(with(405, {{"accept-post", "application/cloudevents-batch+json"}})),
-              HttpMode::structured);
+    EXPECT_EQ(mode(with(405, {{"accept-post", "application/cloudevents-batch+json"}})), HttpMode::structured);
     EXPECT_EQ(ask_for_mode(settings_for("http://127.0.0.1:1/", HttpMode::automatic)), HttpMode::structured);
     EXPECT_EQ(ask_for_mode(settings_for("http://127.0.0.1:1/", HttpMode::binary)), HttpMode::binary);
 }
@@ -227,7 +224,8 @@ TEST_F(HttpTargetTest, signs_as_standard_webhooks_does) {
     ASSERT_TRUE(os::write_file_durably(fs, "/token", "Bearer abc\n"));
     const auto spec = TargetSpec::from_json(
         "hook",
-        *codec::Json::parse(R"({"url":"http://h/","secret_file":"secret","headers":{"Authorization":{"file":"token"}}})"),
+        *codec::Json::parse(
+            R"({"url":"http://h/","secret_file":"secret","headers":{"Authorization":{"file":"token"}}})"),
         "/");
     ASSERT_TRUE(spec) << spec.error().text();
     EXPECT_EQ(spec->to_json().dump().find("whsec_"), std::string::npos);
@@ -240,9 +238,8 @@ TEST_F(HttpTargetTest, signs_as_standard_webhooks_does) {
     EXPECT_EQ(request.header("authorization"), "Bearer abc");
     EXPECT_EQ(request.header("webhook-id"), "run:1:0:0");
     EXPECT_EQ(request.header("webhook-timestamp"), "1700000000");
-    const std::string mac =
-        codec::hmac_sha256(*codec::base64_decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
-                           "run:1:0:0.1700000000." + request.body);
+    const std::string mac = codec::hmac_sha256(*codec::base64_decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+                                               "run:1:0:0.1700000000." + request.body);
     EXPECT_EQ(request.header("webhook-signature"), "v1," + codec::base64_encode(mac));
 }
 

@@ -120,9 +120,8 @@ Result<TargetAddress> TargetAddress::parse(std::string_view text) {
     if (is_of_a_later_version(kind))
         return fail(Code::not_built, fmt::format("target {}: is not built yet", kind),
                     {.next = fmt::format("targets: {}", known_targets)});
-    const std::string nearest =
-        nearest_word(kind, {"null", "file", "stream", "projection", "function", "http", "https", "exec",
-                            "target"});
+    const std::string nearest = nearest_word(
+        kind, {"null", "file", "stream", "projection", "function", "http", "https", "exec", "target"});
     return bad_target(fmt::format("target \"{}\" is of unknown kind \"{}\"{}", text, kind,
                                   nearest.empty() ? "" : fmt::format(" (nearest: {})", nearest)));
 }

@@ -3,10 +3,10 @@
 //   class NullFixture : public TargetFixture { … };
 //   INSTANTIATE_TYPED_TEST_SUITE_P(Null, TargetConformance, NullFixture);
 //
-// The suite: answers in order and not more than asked; stops behind a failure, and of a batch only what failed
-// has failed; what was flushed is there once, also after the session was cut off and the target opened again;
-// being pushed back loses nothing; an outcome that is not known is said to be unknown; a target that takes
-// several events at once answers each exactly once.
+// The suite: answers in order and not more than asked; stops behind a failure, and of a batch only what
+// failed has failed; what was flushed is there once, also after the session was cut off and the target opened
+// again; being pushed back loses nothing; an outcome that is not known is said to be unknown; a target that
+// takes several events at once answers each exactly once.
 #pragma once
 
 #include <fmt/core.h>
@@ -35,8 +35,8 @@ public:
     virtual std::optional<std::vector<std::string>> arrived() = 0;
     // From now on this event is refused; false when the target refuses no single events.
     virtual bool refuse(const std::string& id) = 0;
-    // From now on so many events or requests are refused because there is too much to do; false when the target
-    // never says so.
+    // From now on so many events or requests are refused because there is too much to do; false when the
+    // target never says so.
     virtual bool push_back(int) { return false; }
     // The next event has its effect, and nobody hears of it; false when the target cannot lose an answer.
     virtual bool lose_answer() { return false; }

@@ -17,7 +17,8 @@
 
 namespace tarn::replay {
 
-// Takes what CloudEvents' three modes bring, remembers it, and answers 200 unless something else was prepared.
+// Takes what CloudEvents' three modes bring, remembers it, and answers 200 unless something else was
+// prepared.
 class HttpReceiver : public net::Handler {
 public:
     HttpReceiver() {
@@ -58,7 +59,8 @@ public:
     }
     void refuse(const std::string& id) { refused_.insert(id); }
     void answer_next(const std::vector<int>& statuses) {
-        for (const int status : statuses) prepared_.push_back({.status = status, .headers = {}, .body = {}, .stream = {}});
+        for (const int status : statuses)
+            prepared_.push_back({.status = status, .headers = {}, .body = {}, .stream = {}});
     }
     void answer_next(net::Response response) { prepared_.push_back(std::move(response)); }
     void lose_next_answer() { loses_answer_ = true; }

@@ -16,8 +16,9 @@ namespace {
 
 using codec::Json;
 
-const std::vector<std::string> members_of_service = {
-    "url", "mode", "batch", "connections", "timeout", "secret_file", "headers", "allow_private", "idempotent"};
+const std::vector<std::string> members_of_service = {"url",         "mode",          "batch",
+                                                     "connections", "timeout",       "secret_file",
+                                                     "headers",     "allow_private", "idempotent"};
 const std::vector<std::string> members_of_program = {"exec", "dir", "batch", "timeout", "idempotent"};
 constexpr std::pair<HttpMode, std::string_view> modes[] = {{HttpMode::automatic, "auto"},
                                                            {HttpMode::binary, "binary"},
@@ -142,7 +143,8 @@ private:
     Status read_count(std::string_view member, std::size_t most, std::size_t& into) {
         if (!json_.has(member)) return {};
         const std::uint64_t count = json_[member].as_uint(0);
-        if (count < 1 || count > most) return bad(member, fmt::format("expected a number from 1 to {}", most));
+        if (count < 1 || count > most)
+            return bad(member, fmt::format("expected a number from 1 to {}", most));
         into = count;
         return {};
     }
@@ -190,8 +192,8 @@ Json TargetSpec::to_json() const {
         if (!secret_file.empty()) json.set("secret_file", secret_file);
         Json list = Json::object();
         for (const Header& header : headers)
-            list.set(header.name, header.file.empty() ? Json(header.value)
-                                                      : Json::object({{"file", header.file}}));
+            list.set(header.name,
+                     header.file.empty() ? Json(header.value) : Json::object({{"file", header.file}}));
         if (!headers.empty()) json.set("headers", std::move(list));
     }
     return json.set("batch", batch)

@@ -177,8 +177,9 @@ TEST(FileTarget, writes_one_line_whatever_the_payload_is) {
 }
 
 TEST(TargetAddress, names_what_is_wrong) {
-    for (const char* good : {"null:", "file:/a/b", "stream:x", "projection:a,b", "http://h/p", "https://h",
-                             "http://[::1]:80/a%20b", "http://h:65535?q=1", "exec:load -x 'a b'", "target:billing"}) {
+    for (const char* good :
+         {"null:", "file:/a/b", "stream:x", "projection:a,b", "http://h/p", "https://h",
+          "http://[::1]:80/a%20b", "http://h:65535?q=1", "exec:load -x 'a b'", "target:billing"}) {
         const auto address = TargetAddress::parse(good);
         ASSERT_TRUE(address) << good;
         EXPECT_EQ(address->text(), good);

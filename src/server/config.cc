@@ -124,8 +124,8 @@ Result<Step> plan_target(Engine& engine, const std::string& name, const codec::J
                   fmt::format("{}, version {}", spec.place(), spec.version())};
     if (is_known && known->body != spec.to_json()) change.action = "change";
     return Step{change, [&engine, name, spec, is_known]() -> Status {
-                    TARN_TRY(engine.catalog().put_document({std::string(replay::target_document), name,
-                                                            engine.clock().now(), spec.to_json()}));
+                    TARN_TRY(engine.catalog().put_document(
+                        {std::string(replay::target_document), name, engine.clock().now(), spec.to_json()}));
                     return engine.record(
                         is_known ? "target.changed" : "target.declared", name,
                         codec::Json::object({{"target", name}, {"declaration", spec.to_json()}}));

@@ -47,7 +47,8 @@ const Shape stream_keys{Shape::Kind::keys,
                          {"event", &event_keys},
                          {"roll", &roll_keys},
                          {"max_event_bytes", &anything},
-                         {"replay", &anything}}};
+                         {"replay", &anything},
+                         {"replayed", &anything}}};
 const Shape function_keys{Shape::Kind::keys,
                           {{"runtime", &anything},
                            {"dir", &anything},

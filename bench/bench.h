@@ -29,6 +29,7 @@ std::vector<Bench> pattern_benches();
 std::vector<Bench> function_benches();
 std::vector<Bench> state_benches();
 std::vector<Bench> process_benches();
+std::vector<Bench> target_benches();
 
 codec::Json result(double value, std::string unit, double at_least);
 

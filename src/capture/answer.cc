@@ -60,6 +60,7 @@ net::Response accepted_answer(const Gist& gist, const log::Appended& appended) {
     // A repeated request whose events fall out differently now (the stream's settings changed) has no errors
     // to show that would belong to the first one.
     if (appended.events == gist.events && quarantined == gist.quarantined) append_errors(out, gist, appended);
+    if (gist.dropped != 0) out += fmt::format(",\"dropped\":{}", gist.dropped);
     if (gist.empty_lines != 0) out += fmt::format(",\"empty_lines\":{}", gist.empty_lines);
     if (appended.repeated) out += ",\"repeated\":true";
     out += '}';

@@ -22,6 +22,7 @@ struct Gist {
     std::size_t events = 0;  // submitted, quarantined ones included
     std::size_t quarantined = 0;
     std::uint64_t empty_lines = 0;
+    std::uint64_t dropped = 0;  // replayed ones, where the stream drops them
     std::vector<BadEvent> bad;  // the first max_named_errors
 };
 

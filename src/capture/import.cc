@@ -170,6 +170,7 @@ private:
         const std::string producer = unfinished_producer(resume_.producer, consumed_, record.bytes);
         if (parts_.log.find_origin(producer)) return skip();
         gather(record, error);
+        if (builder_.size() == 0) return {};  // it was dropped
         return submit({.producer = producer, .sequence = 1, .tag = codec::xxh3_64(record.bytes)});
     }
 
@@ -204,6 +205,10 @@ private:
         if (record.full_size > limit) return quarantine(record, too_large(record, limit));
         incoming_.payload = record.bytes;
         auto derived = derive(record);
+        if (derived && stream_.drops(*derived)) {
+            ++skipped_;
+            return;
+        }
         if (derived) return builder_.add(stream_, std::move(*derived), record.bytes, keyless_);
         move_place(derived.error(), record.start, file_->path);
         quarantine(record, derived.error());

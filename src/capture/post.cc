@@ -46,6 +46,9 @@ public:
     Status single(const net::Request& request, BodyKind kind) {
         incoming_.structured = kind == BodyKind::structured;
         incoming_.opaque = kind == BodyKind::opaque;
+        // In shape payload the mark of a run has no other place.
+        if (const auto run = request.header("tarn-run"); run && !run->empty())
+            incoming_.extensions = {{"tarnrun", std::string(*run)}};
         if (!incoming_.structured) incoming_.content_type = request.header("content-type").value_or("");
         if (kind == BodyKind::binary) {
             TARN_ASSIGN(incoming_.binary_attributes, binary_attributes(request.headers));
@@ -123,6 +126,10 @@ private:
         if (payload.size() > limit) return fail(too_large_error(payload.size(), limit));
         incoming_.payload = payload;
         TARN_ASSIGN(auto derived, stream_.deriver->derive(incoming_));
+        if (stream_.drops(derived)) {
+            ++gist_.dropped;
+            return {};
+        }
         batch_.add(stream_, std::move(derived), payload, keyless_);
         return {};
     }

@@ -24,6 +24,10 @@ struct Stream {
     Partition keyless_partition() const {
         return next_partition.fetch_add(1, std::memory_order_relaxed) % info.settings.partitions;
     }
+    // A run had sent it, and the stream wants none of these.
+    bool drops(const event::Derived& derived) const {
+        return derived.from_replay && info.settings.drops_replayed;
+    }
     std::size_t max_event_bytes() const { return info.settings.max_event_bytes; }
 };
 

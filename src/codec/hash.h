@@ -28,5 +28,7 @@ private:
     void* context_;
 };
 std::string sha256_hex(std::string_view bytes);
+// RFC 2104; 32 raw bytes.
+std::string hmac_sha256(std::string_view key, std::string_view text);
 
 }  // namespace tarn::codec

@@ -191,7 +191,10 @@ Result<Envelope> read_eventbridge(const TopLevel& top) {
     if (codec::type_of(*detail) != JsonType::object) return reader.fail("detail must be an object", *detail);
     envelope.data = detail;
     // What a run adds to the events it sends in this shape.
-    attributes.from_replay = top.find("tarnrun").has_value();
+    if (const auto run = top.find("tarnrun")) {
+        attributes.from_replay = true;
+        if (codec::type_of(*run) == codec::JsonType::string) add_extension(envelope, "tarnrun", *run);
+    }
     return envelope;
 }
 

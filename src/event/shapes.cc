@@ -42,9 +42,12 @@ void append_raw(std::string& out, std::string_view name, std::string_view raw) {
 void append_extras(std::string& out, const ShapeExtras& extras) {
     append_text(out, "tarnrun", extras.run);
     out += fmt::format(",\"tarnattempt\":{}", extras.attempt);
+    if (!extras.key.empty()) append_text(out, "tarnkey", extras.key);
 }
 
-bool is_extra(std::string_view name) { return name == "tarnrun" || name == "tarnattempt"; }
+bool is_extra(std::string_view name) {
+    return name == "tarnrun" || name == "tarnattempt" || name == "tarnkey";
+}
 
 // A document in the asked form already, with the extras of this run in place of those of an earlier one.
 void append_with_extras(std::string& out, std::string_view document, const ShapeExtras& extras) {

@@ -13,11 +13,12 @@ enum class Shape : std::uint8_t { cloudevents, eventbridge, payload };
 Result<Shape> parse_shape(std::string_view name);
 std::string_view shape_name(Shape shape);
 
-// What a run adds to each event it sends; written as extension attributes tarnrun and tarnattempt (not in
-// shape payload).
+// What a run adds to each event it sends; written as extension attributes tarnrun, tarnattempt and, unless it
+// is empty, tarnkey (not in shape payload).
 struct ShapeExtras {
     std::string_view run;  // "" = none
     int attempt = 0;
+    std::string_view key = {};  // the idempotency key, where it cannot stand beside the event
 };
 
 // Appends the document without a line feed at its end. An event that came in the asked form is given back as

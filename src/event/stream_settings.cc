@@ -187,8 +187,8 @@ Json mapping_to_json(const Mapping& mapping) {
 }  // namespace
 
 Result<StreamSettings> StreamSettings::from_json(const Json& json) {
-    constexpr std::array<std::string_view, 7> known = {
-        "partitions", "format", "name_pattern", "event", "roll", "max_event_bytes", "replay"};
+    constexpr std::array<std::string_view, 8> known = {
+        "partitions", "format", "name_pattern", "event", "roll", "max_event_bytes", "replay", "replayed"};
     StreamSettings settings;
     if (json.is_null()) return settings;  // "bank:" with nothing below it
     TARN_TRY(check_keys(json, "a stream", known));
@@ -216,6 +216,11 @@ Result<StreamSettings> StreamSettings::from_json(const Json& json) {
     if (json.has("replay")) {
         TARN_ASSIGN(settings.replay, marks_of(json["replay"]));
     }
+    if (json.has("replayed")) {
+        const std::string replayed = json["replayed"].as_string();
+        if (replayed != "mark" && replayed != "drop") return bad("replayed: expected mark or drop");
+        settings.drops_replayed = replayed == "drop";
+    }
     return settings;
 }
 
@@ -232,6 +237,7 @@ Json StreamSettings::to_json() const {
         for (const auto& [type, mark] : replay) marks.set(type, replay_mark_name(mark));
         json.set("replay", std::move(marks));
     }
+    if (drops_replayed) json.set("replayed", "drop");
     return json;
 }
 

@@ -42,6 +42,8 @@ struct StreamSettings {
     RollSettings roll;
     std::size_t max_event_bytes = 1 << 20;
     std::map<std::string, ReplayMark> replay;  // by event type; what is not named is not marked
+    // `replayed: mark | drop`: events that a run had sent, and that come in by a front door.
+    bool drops_replayed = false;
 
     // Unknown keys and wrong types are bad_config errors naming the key and the nearest known one.
     static Result<StreamSettings> from_json(const codec::Json& json);

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "net/address_rule.h"
 #include "net/http.h"
 
 namespace tarn::net {
@@ -14,6 +15,7 @@ struct ClientRequest {
     std::string body;
     std::int64_t connect_timeout_us = 5'000'000;
     std::int64_t timeout_us = 60'000'000;  // 0 = none (long streams)
+    AddressRule addresses = AddressRule::any;
 };
 
 struct ClientResponse {

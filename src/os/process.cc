@@ -53,6 +53,7 @@ void limit(int resource, std::uint64_t value) {
     limit(RLIMIT_CORE, 0);
     ::signal(SIGPIPE, SIG_DFL);
     ::signal(SIGINT, SIG_DFL);
+    if (!options.working_directory.empty() && ::chdir(options.working_directory.c_str()) != 0) ::_exit(127);
     ::execve(argv[0], argv, envp);
     ::_exit(127);
 }

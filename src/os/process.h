@@ -14,6 +14,7 @@ namespace tarn::os {
 struct ProcessOptions {
     std::vector<std::string> arguments;    // [0] is the program's path
     std::vector<std::string> environment;  // NAME=value, complete: nothing is inherited
+    std::string working_directory = {};    // "" = ours
     std::uint64_t memory_limit_bytes = 0;  // RLIMIT_AS; 0 = none
     std::uint64_t cpu_limit_seconds = 0;   // RLIMIT_CPU; 0 = none
 };

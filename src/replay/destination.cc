@@ -7,6 +7,7 @@
 
 #include "base/nearest.h"
 #include "codec/hash.h"
+#include "replay/target_opening.h"
 
 namespace tarn::replay {
 namespace {
@@ -235,6 +236,13 @@ Result<Destination> resolve_destination(Replay::Parts& parts, const PlanRequest&
     }
     if (kind == TargetKind::function) TARN_TRY(resolve_functions(parts, request, to));
     if (kind == TargetKind::stream) TARN_TRY(resolve_stream(parts, to));
+    if (kind == TargetKind::declared) {
+        TARN_ASSIGN(const TargetSpec spec, declared_target(parts.catalog, to.address.place));
+        to.version.set("target", spec.version());
+    }
+    if (kind == TargetKind::http)
+        TARN_TRY(net::check_address_in_url(net::AddressRule::no_private_networks, to.address.place));
+    TARN_TRY(check_may_execute(parts, to.address));
     if (kind == TargetKind::file)
         TARN_TRY(check_file_place(parts.fs, to.address.place, os::parent_of(parts.directory)));
     TARN_TRY(resolve_only(parts, request, to));

@@ -31,6 +31,7 @@ Result<std::vector<Sent>> ParallelTarget::send(const std::vector<Outgoing>& batc
         TARN_ASSIGN(Attempted attempted, attempt(*this, outgoing));
         while (attempted.again_us) {
             outgoing.attempt += attempted.was_tried ? 1 : 0;
+            rest(*attempted.again_us);
             TARN_ASSIGN(attempted, attempt(*this, outgoing));
         }
         answers.push_back(std::move(attempted.sent));

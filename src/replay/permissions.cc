@@ -20,6 +20,8 @@ Result<bool> makes_somebody_act(Replay::Parts& parts, const Acts& acts) {
     switch (acts.target.kind) {
         case TargetKind::function:
         case TargetKind::http:
+        case TargetKind::exec:
+        case TargetKind::declared:
             return true;
         case TargetKind::stream:
             break;

@@ -63,6 +63,7 @@ public:
         std::string directory;  // <data>/jobs
         StreamAppend append;
         Functions* functions = nullptr;  // needed by plans that name functions or subscriptions
+        bool may_execute = false;        // exec: targets that nobody declared
     };
     static Result<std::unique_ptr<Replay>> open(Parts parts);
     virtual ~Replay() = default;

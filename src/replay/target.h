@@ -80,6 +80,8 @@ public:
     virtual void begin(const Outgoing& outgoing, Done done) = 0;
     // The run wants to end: nothing more is begun, and what is under way should be over soon.
     virtual void wind_up() {}
+    // Between two attempts of send.
+    virtual void rest(std::int64_t) {}
 
     // One after the other, as any target.
     Result<std::vector<Sent>> send(const std::vector<Outgoing>& batch) final;

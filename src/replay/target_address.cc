@@ -12,7 +12,8 @@ namespace tarn::replay {
 namespace {
 
 constexpr std::string_view known_targets =
-    "null:, file:PATH, stream:NAME, projection:NAME, function:NAME, http://… or https://…";
+    "null:, file:PATH, stream:NAME, projection:NAME, function:NAME, http://… or https://…, exec:PROGRAM, "
+    "target:NAME";
 
 Failure bad_target(std::string message) {
     return fail(Code::bad_target, std::move(message), {.next = fmt::format("targets: {}", known_targets)});
@@ -111,11 +112,16 @@ Result<TargetAddress> TargetAddress::parse(std::string_view text) {
     if (kind == "stream") return parse_named(TargetKind::stream, text, name);
     if (kind == "projection") return parse_named(TargetKind::projection, text, name);
     if (kind == "function") return parse_named(TargetKind::function, text, name);
+    if (kind == "target") return parse_named(TargetKind::declared, text, name);
+    if (kind == "exec") {
+        TARN_TRY(command_of(name));
+        return TargetAddress{TargetKind::exec, std::string(name)};
+    }
     if (is_of_a_later_version(kind))
         return fail(Code::not_built, fmt::format("target {}: is not built yet", kind),
                     {.next = fmt::format("targets: {}", known_targets)});
-    const std::string nearest =
-        nearest_word(kind, {"null", "file", "stream", "projection", "function", "http", "https"});
+    const std::string nearest = nearest_word(
+        kind, {"null", "file", "stream", "projection", "function", "http", "https", "exec", "target"});
     return bad_target(fmt::format("target \"{}\" is of unknown kind \"{}\"{}", text, kind,
                                   nearest.empty() ? "" : fmt::format(" (nearest: {})", nearest)));
 }
@@ -134,6 +140,10 @@ std::string TargetAddress::text() const {
             return "function:" + place;
         case TargetKind::http:
             return place;
+        case TargetKind::exec:
+            return "exec:" + place;
+        case TargetKind::declared:
+            return "target:" + place;
     }
     return {};
 }

@@ -3,15 +3,20 @@
 //   class NullFixture : public TargetFixture { … };
 //   INSTANTIATE_TYPED_TEST_SUITE_P(Null, TargetConformance, NullFixture);
 //
-// The suite: answers in order and not more than asked; stops behind a failure; what was flushed is there
-// once, also after the session was cut off and the target opened again; payload bytes arrive as they are.
+// The suite: answers in order and not more than asked; stops behind a failure, and of a batch only what
+// failed has failed; what was flushed is there once, also after the session was cut off and the target opened
+// again; being pushed back loses nothing; an outcome that is not known is said to be unknown; a target that
+// takes several events at once answers each exactly once.
 #pragma once
 
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <condition_variable>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -30,6 +35,11 @@ public:
     virtual std::optional<std::vector<std::string>> arrived() = 0;
     // From now on this event is refused; false when the target refuses no single events.
     virtual bool refuse(const std::string& id) = 0;
+    // From now on so many events or requests are refused because there is too much to do; false when the
+    // target never says so.
+    virtual bool push_back(int) { return false; }
+    // The next event has its effect, and nobody hears of it; false when the target cannot lose an answer.
+    virtual bool lose_answer() { return false; }
     // Whether an event that is sent again after a crash has its effect once only.
     virtual bool is_exactly_once() const = 0;
 };
@@ -156,7 +166,69 @@ TYPED_TEST_P(TargetConformance, a_session_cut_off_can_be_taken_up_again) {
     }
 }
 
+TYPED_TEST_P(TargetConformance, being_pushed_back_loses_nothing) {
+    if (!this->fixture.push_back(3)) GTEST_SKIP() << "this target never pushes back";
+    const auto target = this->fixture.open(std::nullopt);
+    this->send_all(*target, 0, 25);
+    EXPECT_EQ(this->fixture.arrived(), this->ids(0, 25));
+}
+
+TYPED_TEST_P(TargetConformance, a_lost_answer_is_neither_a_success_nor_a_failure) {
+    const auto target = this->fixture.open(std::nullopt);
+    this->send_all(*target, 0, 3);
+    if (!this->fixture.lose_answer()) GTEST_SKIP() << "this target always answers";
+    const auto answers = target->send(this->events.part(3, 4));
+    ASSERT_TRUE(answers) << answers.error().text();
+    ASSERT_EQ(answers->size(), 1u);
+    EXPECT_EQ(answers->front().delivery, Delivery::unknown) << answers->front().error;
+    EXPECT_FALSE(answers->front().error.empty());
+}
+
+// Begins all that it may at once, each again when the target asks for it, until each has its answer.
+TYPED_TEST_P(TargetConformance, several_at_once_are_each_answered_once) {
+    const bool refuses = this->fixture.refuse("e4");
+    const auto target = this->fixture.open(std::nullopt);
+    ParallelTarget* const parallel = target->parallel();
+    if (parallel == nullptr) GTEST_SKIP() << "this target works on one batch after the other";
+    ASSERT_GT(parallel->at_once(), 0u);
+    std::mutex mutex;
+    std::condition_variable came;
+    std::vector<std::vector<Delivery>> answers(25);
+    std::size_t under_way = 0, answered = 0;
+    for (std::size_t next = 0; answered < 25;) {
+        std::unique_lock lock(mutex);
+        if (next < 25 && under_way < parallel->at_once()) {
+            ++under_way;
+            lock.unlock();
+            parallel->begin(this->events.events[next], [&, next](Result<Attempted> result) {
+                const std::scoped_lock answer_lock(mutex);
+                EXPECT_TRUE(result) << result.error().text();
+                if (result) answers[next].push_back(result->sent.delivery);
+                --under_way;
+                ++answered;
+                came.notify_one();
+            });
+            ++next;
+            continue;
+        }
+        came.wait(lock, [&] { return answered == 25 || (next < 25 && under_way < parallel->at_once()); });
+    }
+    for (std::size_t i = 0; i < 25; ++i) {
+        ASSERT_EQ(answers[i].size(), 1u) << i;
+        EXPECT_EQ(answers[i][0], refuses && i == 4 ? Delivery::failed : Delivery::acknowledged) << i;
+    }
+    auto arrived = this->fixture.arrived();
+    if (!arrived) return;
+    auto expected = this->ids(0, 25);
+    if (refuses) expected.erase(expected.begin() + 4);
+    std::sort(arrived->begin(), arrived->end());
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(*arrived, expected);
+}
+
 REGISTER_TYPED_TEST_SUITE_P(TargetConformance, takes_all_events_in_order, stops_behind_a_refused_event,
-                            a_session_cut_off_can_be_taken_up_again);
+                            a_session_cut_off_can_be_taken_up_again, being_pushed_back_loses_nothing,
+                            a_lost_answer_is_neither_a_success_nor_a_failure,
+                            several_at_once_are_each_answered_once);
 
 }  // namespace tarn::replay

@@ -154,7 +154,55 @@ Status check_projection(Replay::Parts& parts, const std::string& name, const std
                 {.next = "plan again, so that the plan names the version that runs"});
 }
 
+// ---- services and programs
+
+Status check_declared(Replay::Parts& parts, const FrozenPlan& plan) {
+    const std::string& name = plan.target.place;
+    const auto spec = declared_target(parts.catalog, name);
+    if (!spec && spec.error().kind != ErrorKind::not_found) return fail(spec.error());
+    if (!spec) return is_gone("target " + name);
+    const auto planned = plan.versions.find("target");
+    if (planned != plan.versions.end() && planned->second == spec->version()) return {};
+    return was_changed("target " + name, planned == plan.versions.end() ? "unknown" : planned->second,
+                       spec->version());
+}
+
+Result<std::unique_ptr<Target>> open_service(Replay::Parts& parts, HttpSettings settings, TargetRun run) {
+    TARN_TRY(net::check_address_in_url(settings.addresses, settings.url));
+    if (run.shape == event::Shape::cloudevents) settings.mode = ask_for_mode(settings);
+    return make_http_target(parts.clock, std::move(settings), std::move(run));
+}
+
+Result<std::unique_ptr<Target>> open_bare_program(Replay::Parts& parts, const FrozenPlan& plan,
+                                                  TargetRun run) {
+    TARN_TRY(check_may_execute(parts, plan.target));
+    TARN_ASSIGN(auto command, command_of(plan.target.place));
+    return open_exec_target({.command = std::move(command), .directory = {}}, std::move(run));
+}
+
+Result<std::unique_ptr<Target>> open_declared(Replay::Parts& parts, const FrozenPlan& plan, TargetRun run) {
+    TARN_ASSIGN(TargetSpec spec, declared_target(parts.catalog, plan.target.place));
+    if (spec.is_program())
+        return open_exec_target({.command = spec.command,
+                                 .directory = spec.directory,
+                                 .batch = spec.batch,
+                                 .timeout_us = spec.timeout_us,
+                                 .is_idempotent = spec.is_idempotent},
+                                std::move(run));
+    TARN_ASSIGN(HttpSettings settings, http_settings(parts.fs, spec));
+    return open_service(parts, std::move(settings), std::move(run));
+}
+
 }  // namespace
+
+Status check_may_execute(const Replay::Parts& parts, const TargetAddress& address) {
+    if (address.kind != TargetKind::exec || parts.may_execute) return {};
+    return fail(
+        Code::not_allowed_here,
+        fmt::format("{}: a server runs only programs that its owner has declared", address.text()),
+        {.next = "declare it in tarn.yaml: targets: {NAME: {exec: …}}, tarn apply, and plan with --to "
+                 "target:NAME; or stop the server: a command that works on the directory itself may"});
+}
 
 Status check_target_is_free(Replay::Parts& parts, const FrozenPlan& plan) {
     if (plan.target.kind == TargetKind::file) return check_file_is_free(parts.fs, plan.target.place);
@@ -167,6 +215,7 @@ Status check_target_is_free(Replay::Parts& parts, const FrozenPlan& plan) {
 
 Status check_target_is_same(Replay::Parts& parts, const FrozenPlan& plan) {
     if (plan.target.kind == TargetKind::function) return check_functions(parts, plan);
+    if (plan.target.kind == TargetKind::declared) return check_declared(parts, plan);
     for (const auto& [name, version] : plan.versions) {
         if (plan.target.kind == TargetKind::projection) {
             TARN_TRY(check_projection(parts, name, version));
@@ -194,7 +243,12 @@ Result<std::unique_ptr<Target>> open_target(Replay::Parts& parts, const FrozenPl
         case TargetKind::stream:
             return make_stream_target(parts.append, plan.target.place, std::move(run));
         case TargetKind::http:
-            return make_http_target(parts.clock, plan.target.place, std::move(run));
+            return open_service(parts, {.url = plan.target.place, .secret = {}, .headers = {}},
+                                std::move(run));
+        case TargetKind::exec:
+            return open_bare_program(parts, plan, std::move(run));
+        case TargetKind::declared:
+            return open_declared(parts, plan, std::move(run));
         case TargetKind::projection:
             return open_projections(parts, plan, !resume_mark);
         case TargetKind::function:

@@ -6,6 +6,9 @@
 
 namespace tarn::replay {
 
+// not_allowed_here for a bare exec: target where programs must be declared.
+Status check_may_execute(const Replay::Parts& parts, const TargetAddress& address);
+
 // Before the first start: nothing is in the way (a file that holds something, a copy of that name). Changes
 // nothing.
 Status check_target_is_free(Replay::Parts& parts, const FrozenPlan& plan);

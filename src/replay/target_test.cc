@@ -1,12 +1,10 @@
 // The conformance suite on every target there is, and what is particular to one.
 #include <gtest/gtest.h>
 
-#include <mutex>
-
 #include "codec/json.h"
-#include "net/http_server.h"
 #include "replay/replay_fakes.h"
 #include "replay/target_conformance.h"
+#include "replay/target_fixtures.h"
 #include "replay/targets.h"
 
 namespace tarn::replay {
@@ -88,55 +86,64 @@ private:
     fakes::FakeState state_;
 };
 
-// Answers with the statuses that were prepared, then 200; remembers what it took.
-class Receiver : public net::Handler {
-public:
-    Receiver() { server_ = std::move(*net::HttpServer::start({.address = "127.0.0.1", .port = 0}, *this)); }
-    ~Receiver() override { server_->stop(0); }
-
-    void handle(net::Request request, Respond respond) override {
-        net::Response response;
-        {
-            const std::scoped_lock lock(mutex_);
-            requests.push_back(request);
-            const auto body = codec::Json::parse(request.body);
-            const std::string id = body ? (*body)["id"].as_string() : "";
-            response.status = refused.contains(id) ? 400 : 200;
-            if (!statuses.empty()) {
-                response.status = statuses.front();
-                statuses.erase(statuses.begin());
-            }
-            if (response.status == 200) ids.push_back(id);
-        }
-        respond(std::move(response));
-    }
-    std::string url() const { return fmt::format("http://127.0.0.1:{}/in", server_->port()); }
-
-    std::mutex mutex_;
-    std::vector<net::Request> requests;
-    std::vector<int> statuses;
-    std::vector<std::string> ids;
-    std::set<std::string> refused;
-
-private:
-    std::unique_ptr<net::HttpServer> server_;
-};
-
 class HttpFixture : public TargetFixture {
 public:
+    explicit HttpFixture(HttpMode mode = HttpMode::structured) : mode_(mode) {}
     std::unique_ptr<Target> open(std::optional<std::uint64_t>) override {
-        return make_http_target(clock_, receiver_.url(), {.run = "run", .resume_mark = {}});
+        return make_http_target(
+            clock_, {.url = receiver_.url(), .mode = mode_, .batch = 7, .secret = {}, .headers = {}},
+            {.run = "run", .resume_mark = {}});
     }
-    std::optional<std::vector<std::string>> arrived() override { return receiver_.ids; }
+    std::optional<std::vector<std::string>> arrived() override { return receiver_.ids(); }
     bool refuse(const std::string& id) override {
-        receiver_.refused.insert(id);
+        receiver_.refuse(id);
+        return true;
+    }
+    bool push_back(int times) override {
+        receiver_.answer_next(std::vector<int>(static_cast<std::size_t>(times), 429));
+        return true;
+    }
+    bool lose_answer() override {
+        receiver_.lose_next_answer();
         return true;
     }
     bool is_exactly_once() const override { return false; }
 
 private:
     os::SimClock clock_;
-    Receiver receiver_;
+    HttpReceiver receiver_;
+    HttpMode mode_;
+};
+class HttpBinaryFixture : public HttpFixture {
+public:
+    HttpBinaryFixture() : HttpFixture(HttpMode::binary) {}
+};
+class HttpBatchedFixture : public HttpFixture {
+public:
+    HttpBatchedFixture() : HttpFixture(HttpMode::batched) {}
+};
+
+class ExecFixture : public TargetFixture {
+public:
+    std::unique_ptr<Target> open(std::optional<std::uint64_t>) override {
+        auto target = open_exec_target({.command = {program_.path()}, .directory = {}},
+                                       {.run = "run", .resume_mark = {}});
+        EXPECT_TRUE(target) << target.error().text();
+        return target ? std::move(*target) : nullptr;
+    }
+    std::optional<std::vector<std::string>> arrived() override { return program_.ids(); }
+    bool refuse(const std::string& id) override {
+        program_.refuse(id);
+        return true;
+    }
+    bool lose_answer() override {
+        program_.say_nothing();
+        return true;
+    }
+    bool is_exactly_once() const override { return false; }
+
+private:
+    TestProgram program_;
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Null, TargetConformance, NullFixture);
@@ -144,54 +151,9 @@ INSTANTIATE_TYPED_TEST_SUITE_P(File, TargetConformance, FileFixture);
 INSTANTIATE_TYPED_TEST_SUITE_P(Stream, TargetConformance, StreamFixture);
 INSTANTIATE_TYPED_TEST_SUITE_P(Projection, TargetConformance, ProjectionFixture);
 INSTANTIATE_TYPED_TEST_SUITE_P(Http, TargetConformance, HttpFixture);
-
-TEST(HttpTarget, tries_again_what_may_be_repeated_and_says_how_often) {
-    os::SimClock clock;
-    Receiver receiver;
-    receiver.statuses = {503, 429, 200};
-    const auto target = make_http_target(clock, receiver.url(), {.run = "run-1", .resume_mark = {}});
-    const OutgoingEvents events(1);
-    const auto answers = target->send(events.events);
-    ASSERT_TRUE(answers);
-    EXPECT_EQ(answers->front().delivery, Delivery::acknowledged);
-    EXPECT_EQ(answers->front().attempts, 3);
-    EXPECT_GE(clock.monotonic_us(), 300'000);
-    ASSERT_EQ(receiver.requests.size(), 3u);
-    EXPECT_EQ(receiver.requests[2].header("content-type"), "application/cloudevents+json");
-    EXPECT_EQ(receiver.requests[2].header("idempotency-key"), "run:1:0:0");
-    const auto body = codec::Json::parse(receiver.requests[2].body);
-    ASSERT_TRUE(body);
-    EXPECT_EQ((*body)["tarnrun"].as_string(), "run-1");
-}
-
-TEST(HttpTarget, gives_up_after_five_attempts_and_at_once_on_other_errors) {
-    os::SimClock clock;
-    Receiver receiver;
-    receiver.statuses = {500, 500, 500, 500, 500, 404};
-    const auto target = make_http_target(clock, receiver.url(), {.run = "run-1", .resume_mark = {}});
-    const OutgoingEvents events(2);
-    auto answers = target->send(events.part(0, 2));
-    ASSERT_TRUE(answers);
-    ASSERT_EQ(answers->size(), 1u);
-    EXPECT_EQ(answers->front().delivery, Delivery::failed);
-    EXPECT_EQ(answers->front().attempts, 5);
-    answers = target->send(events.part(1, 2));
-    EXPECT_EQ(answers->front().attempts, 1);
-    EXPECT_TRUE(answers->front().error.starts_with("HTTP 404")) << answers->front().error;
-}
-
-TEST(HttpTarget, nobody_there_ends_the_session_and_fails_no_event) {
-    os::SimClock clock;
-    std::string url;
-    {
-        const Receiver gone;
-        url = gone.url();
-    }
-    const auto target = make_http_target(clock, url, {.run = "run-1", .resume_mark = {}});
-    const auto answers = target->send(OutgoingEvents(1).events);
-    ASSERT_FALSE(answers);
-    EXPECT_EQ(answers.error().kind, ErrorKind::unavailable);
-}
+INSTANTIATE_TYPED_TEST_SUITE_P(HttpBinary, TargetConformance, HttpBinaryFixture);
+INSTANTIATE_TYPED_TEST_SUITE_P(HttpBatched, TargetConformance, HttpBatchedFixture);
+INSTANTIATE_TYPED_TEST_SUITE_P(Exec, TargetConformance, ExecFixture);
 
 TEST(FileTarget, writes_one_line_whatever_the_payload_is) {
     event::StoredEvent event;
@@ -215,8 +177,9 @@ TEST(FileTarget, writes_one_line_whatever_the_payload_is) {
 }
 
 TEST(TargetAddress, names_what_is_wrong) {
-    for (const char* good : {"null:", "file:/a/b", "stream:x", "projection:a,b", "http://h/p", "https://h",
-                             "http://[::1]:80/a%20b", "http://h:65535?q=1"}) {
+    for (const char* good :
+         {"null:", "file:/a/b", "stream:x", "projection:a,b", "http://h/p", "https://h",
+          "http://[::1]:80/a%20b", "http://h:65535?q=1", "exec:load -x 'a b'", "target:billing"}) {
         const auto address = TargetAddress::parse(good);
         ASSERT_TRUE(address) << good;
         EXPECT_EQ(address->text(), good);
@@ -244,7 +207,10 @@ TEST(TargetAddress, names_what_is_wrong) {
                             "http://u:p@h/",
                             "http://[::1/",
                             "http://[h]/",
-                            "http://h,i/"}) {
+                            "http://h,i/",
+                            "exec:",
+                            "exec:'a",
+                            "target:"}) {
         const auto address = TargetAddress::parse(bad);
         ASSERT_FALSE(address) << bad;
         EXPECT_EQ(address.error().code, Code::bad_target) << bad;

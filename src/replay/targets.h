@@ -1,5 +1,5 @@
 // The targets that there are, and how a run opens one. One file each: null_target.cc, file_target.cc,
-// stream_target.cc, http_target.cc, projection_target.cc, function_target.cc.
+// stream_target.cc, http_target.cc, exec_target.cc, projection_target.cc, function_target.cc.
 #pragma once
 
 #include <functional>
@@ -12,21 +12,25 @@
 
 #include "codec/hash.h"
 #include "event/shapes.h"
+#include "net/address_rule.h"
+#include "net/http.h"
 #include "os/clock.h"
 #include "os/file_system.h"
 #include "replay/replay.h"
 #include "replay/selection.h"
 #include "replay/target.h"
+#include "replay/target_spec.h"
 
 namespace tarn::replay {
 
-enum class TargetKind : std::uint8_t { null, file, stream, http, projection, function };
+// declared: a service or a program that tarn.yaml names (target_spec.h).
+enum class TargetKind : std::uint8_t { null, file, stream, http, projection, function, exec, declared };
 
 // A target's text, understood: "null:", "file:PATH", "stream:NAME", "projection:NAME[,NAME…]",
-// "function:NAME[,NAME…]", "http(s)://…".
+// "function:NAME[,NAME…]", "http(s)://…", "exec:PROGRAM ARGS", "target:NAME".
 struct TargetAddress {
     TargetKind kind = TargetKind::null;
-    std::string place;  // path, stream name, projections, functions, URL
+    std::string place;  // path, stream name, projections, functions, URL, command line, name
 
     // bad_target; not_built for targets of later versions. A file's path becomes absolute.
     static Result<TargetAddress> parse(std::string_view text);
@@ -71,7 +75,38 @@ Result<std::unique_ptr<Target>> open_file_target(os::FileSystem& fs, const std::
 
 std::unique_ptr<Target> make_stream_target(StreamAppend append, std::string stream, TargetRun run);
 
-std::unique_ptr<Target> make_http_target(os::Clock& clock, std::string url, TargetRun run);
+// How a service is spoken to. The secrets are the bytes themselves.
+struct HttpSettings {
+    std::string url;
+    HttpMode mode = HttpMode::automatic;
+    std::size_t batch = 100;
+    std::size_t connections = 16;
+    std::int64_t timeout_us = 30'000'000;
+    std::string secret;  // requests are signed with it; "" = not
+    net::Headers headers;
+    net::AddressRule addresses = net::AddressRule::no_private_networks;
+    bool is_idempotent = false;
+};
+// Of a declaration, with its secrets read.
+Result<HttpSettings> http_settings(os::FileSystem& fs, const TargetSpec& spec);
+// Mode automatic becomes batched when the service says with `Accept-Post`, asked by OPTIONS, that it takes
+// application/cloudevents-batch+json; else, also when it does not answer, structured.
+HttpMode ask_for_mode(const HttpSettings& settings);
+std::unique_ptr<ParallelTarget> make_http_target(os::Clock& clock, HttpSettings settings, TargetRun run);
+// As a bare URL is spoken to.
+inline std::unique_ptr<ParallelTarget> make_http_target(os::Clock& clock, std::string url, TargetRun run) {
+    return make_http_target(clock, HttpSettings{.url = std::move(url), .secret = {}, .headers = {}},
+                            std::move(run));
+}
+
+struct ProgramSettings {
+    std::vector<std::string> command;
+    std::string directory;  // "" = ours
+    std::size_t batch = 100;
+    std::int64_t timeout_us = 30'000'000;
+    bool is_idempotent = false;
+};
+Result<std::unique_ptr<ParallelTarget>> open_exec_target(ProgramSettings settings, TargetRun run);
 
 // One applier a feeder; streams tell which events are whose. An event counts as acknowledged when one applied
 // it.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "replay/target_spec.h"
 #include "server/config_check.h"
 
 namespace tarn::server {
@@ -114,6 +115,23 @@ Result<Step> plan_function(Engine& engine, const std::string& name, const codec:
                 }};
 }
 
+Result<Step> plan_target(Engine& engine, const std::string& name, const codec::Json& block,
+                         const std::string& directory) {
+    TARN_ASSIGN(const auto spec, replay::TargetSpec::from_json(name, block, directory));
+    TARN_ASSIGN(const auto known, engine.catalog().document(replay::target_document, name));
+    const bool is_known = known.has_value();
+    Change change{"target", name, is_known ? "none" : "create",
+                  fmt::format("{}, version {}", spec.place(), spec.version())};
+    if (is_known && known->body != spec.to_json()) change.action = "change";
+    return Step{change, [&engine, name, spec, is_known]() -> Status {
+                    TARN_TRY(engine.catalog().put_document(
+                        {std::string(replay::target_document), name, engine.clock().now(), spec.to_json()}));
+                    return engine.record(
+                        is_known ? "target.changed" : "target.declared", name,
+                        codec::Json::object({{"target", name}, {"declaration", spec.to_json()}}));
+                }};
+}
+
 Result<Step> plan_subscription(Engine& engine, const std::string& name, const codec::Json& block) {
     TARN_ASSIGN(const auto spec, process::SubscriptionSpec::from_json(name, block));
     TARN_ASSIGN(const auto known, engine.catalog().document("subscription", name));
@@ -176,6 +194,8 @@ Result<std::vector<Step>> plan_steps(Engine& engine, const ConfigFile& file, con
         TARN_TRY(take(plan_projection(engine, name, block)));
     for (const auto& [name, block] : file.settings["functions"].members())
         TARN_TRY(take(plan_function(engine, name, block, directory)));
+    for (const auto& [name, block] : file.settings["targets"].members())
+        TARN_TRY(take(plan_target(engine, name, block, directory)));
     for (const auto& [name, block] : file.settings["subscriptions"].members())
         TARN_TRY(take(plan_subscription(engine, name, block)));
     if (!mistakes.empty()) return fail(as_one_error(std::move(mistakes), file.name));

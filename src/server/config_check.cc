@@ -9,6 +9,7 @@
 #include "event/derive.h"
 #include "functions/function_spec.h"
 #include "process/subscription_spec.h"
+#include "replay/target_spec.h"
 #include "server/outside_targets.h"
 #include "state/check_projection.h"
 
@@ -65,6 +66,7 @@ public:
         for (const auto& [name, block] : file_.settings["projections"].members())
             check_projection(name, block, world);
         for (const auto& [name, block] : file_.settings["functions"].members()) check_function(name, block);
+        for (const auto& [name, block] : file_.settings["targets"].members()) check_target(name, block);
         for (const auto& [name, block] : file_.settings["subscriptions"].members())
             check_subscription(name, block);
         check_feeders();
@@ -269,6 +271,13 @@ private:
                 add(fmt::format("{}.stores[{}]", path, i),
                     fmt::format("{}: there is no store {}", what, spec->stores[i]),
                     fmt::format("declare it: stores: {{{}: {{kind: sqlite}}}}", spec->stores[i]));
+    }
+
+    void check_target(const std::string& name, const Json& block) {
+        const std::string path = "targets." + name, what = "target " + name;
+        check_name("target", "targets", name);
+        const auto spec = replay::TargetSpec::from_json(name, block, "/");
+        if (!spec) add_error(spec.error(), path + setting_in(spec.error().message, what), what);
     }
 
     void check_subscription(const std::string& name, const Json& block) {

@@ -47,7 +47,8 @@ const Shape stream_keys{Shape::Kind::keys,
                          {"event", &event_keys},
                          {"roll", &roll_keys},
                          {"max_event_bytes", &anything},
-                         {"replay", &anything}}};
+                         {"replay", &anything},
+                         {"replayed", &anything}}};
 const Shape function_keys{Shape::Kind::keys,
                           {{"runtime", &anything},
                            {"dir", &anything},
@@ -74,7 +75,20 @@ const Shape subscription_keys{Shape::Kind::keys,
                                {"retries", &retry_keys},
                                {"replayed", &anything},
                                {"from", &anything}}};
+const Shape target_keys{Shape::Kind::keys,
+                        {{"url", &anything},
+                         {"mode", &anything},
+                         {"batch", &anything},
+                         {"connections", &anything},
+                         {"timeout", &anything},
+                         {"secret_file", &anything},
+                         {"headers", &anything},
+                         {"allow_private", &anything},
+                         {"idempotent", &anything},
+                         {"exec", &anything},
+                         {"dir", &anything}}};
 const Shape functions{Shape::Kind::names, {}, &function_keys};
+const Shape targets{Shape::Kind::names, {}, &target_keys};
 const Shape subscriptions{Shape::Kind::names, {}, &subscription_keys};
 const Shape streams{Shape::Kind::names, {}, &stream_keys};
 const Shape stores{Shape::Kind::names, {}, &store_keys};
@@ -86,6 +100,7 @@ const Shape root{Shape::Kind::keys,
                   {"stores", &stores},
                   {"projections", &projections},
                   {"functions", &functions},
+                  {"targets", &targets},
                   {"subscriptions", &subscriptions}}};
 
 std::string hint(const Shape& shape, std::string_view key) {

@@ -150,7 +150,7 @@ Status Engine::open_parts() {
                     {*catalog_, *lake_, *query_, *state_, *fs_, *clock_, *rng_, directory_->file("jobs"),
                      [this](const std::string& stream, const auto& batch, const auto& origin,
                             const std::string& run) { return append_replayed(stream, batch, origin, run); },
-                     run_functions_.get()}));
+                     run_functions_.get(), !options_.serving}));
     jobs_ = std::make_unique<Jobs>(*catalog_, *clock_);
     TARN_TRY(finish_corrections());
     return state_->finish_replacements();

@@ -304,6 +304,8 @@ Result<Check> check_target(const Subject& subject) {
         case replay::TargetKind::stream:
             return check_stream(subject, address.place);
         case replay::TargetKind::function:
+        case replay::TargetKind::exec:
+        case replay::TargetKind::declared:
             return cannot_be_read(address.text());
         case replay::TargetKind::projection:
             return check_projection(subject);

@@ -7,6 +7,10 @@
 namespace tarn::replay {
 
 // The plan document, stored in the catalog and in <data>/jobs/<plan>/.
-Result<codec::Json> make_plan(Replay::Parts& parts, const PlanRequest& request);
+Result<codec::Json> make_plan(Replay::Parts& parts, Replay& replay, const PlanRequest& request);
+
+// What a plan would read and what it would pass over, and by which statistics; freezes nothing and reads no
+// event but those that SQL, ids and earlier runs are resolved with.
+Result<codec::Json> explain_plan(Replay::Parts& parts, Replay& replay, const PlanRequest& request);
 
 }  // namespace tarn::replay

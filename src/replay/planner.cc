@@ -318,6 +318,21 @@ Result<Json> make_plan(Replay::Parts& parts, Replay& replay, const PlanRequest& 
     return document;
 }
 
+Result<Json> with_newer_events(Replay::Parts& parts, Json plan) {
+    std::uint64_t newer = 0;
+    for (const auto& [name, partitions] : plan["resolved"]["positions"].members()) {
+        const auto stream = parts.catalog.stream(name);
+        if (!stream || stream->id.value != plan["stream_ids"][name].as_uint()) continue;  // a run says so
+        TARN_ASSIGN(const lake::StreamView view, parts.lake.view(stream->id));
+        TARN_ASSIGN(const auto last, last_offsets(parts.lake, view, UINT64_MAX));
+        for (const auto& [partition, offset] : last) {
+            const Json& frozen = partitions[std::to_string(partition)];
+            newer += offset + 1 - (frozen.is_null() ? 0 : frozen.as_uint() + 1);
+        }
+    }
+    return plan.set("newer_events", newer);
+}
+
 Result<Json> explain_plan(Replay::Parts& parts, Replay& replay, const PlanRequest& asked) {
     TARN_ASSIGN(const Drafted drafted, draft(parts, replay, asked));
     const Selection& selection = drafted.selection;

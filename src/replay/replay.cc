@@ -95,6 +95,10 @@ public:
         return approve_plan(parts_, std::move(document), by);
     }
     Result<Json> show_plan(std::string_view plan) override { return body_of("plan", plan); }
+    Result<Json> show_plan_of_today(std::string_view plan) override {
+        TARN_ASSIGN(Json document, body_of("plan", plan));
+        return with_newer_events(parts_, std::move(document));
+    }
     Result<std::vector<Json>> plans() override {
         TARN_ASSIGN(const auto documents, parts_.catalog.documents("plan"));
         std::vector<Json> plans;

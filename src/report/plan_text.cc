@@ -195,6 +195,10 @@ std::string render_plan_text(const Json& plan, bool colour) {
     for (std::size_t i = 0; i < plan["risks"].size(); ++i)
         out += line(i == 0 ? "risks" : "",
                     paint.yellow("! " + printable(plan["risks"].elements()[i].as_string())));
+    if (const std::uint64_t newer = plan["newer_events"].as_uint(); newer > 0)
+        out +=
+            line("newer", fmt::format("{} events have come into its streams since; they are not part of it",
+                                      format_count(newer)));
     out += line("digest", plan["digest"].as_string());
     if (plan["needs_approval"].as_bool()) {
         const Json& approval = plan["approval"];

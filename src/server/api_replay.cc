@@ -41,7 +41,7 @@ Result<net::Response> list_plans(Call& call) {
 }
 
 Result<net::Response> show_plan(Call& call) {
-    TARN_ASSIGN(codec::Json plan, call.engine.replay().show_plan(call.arguments[0]));
+    TARN_ASSIGN(codec::Json plan, call.engine.replay().show_plan_of_today(call.arguments[0]));
     return json_response(std::move(plan));
 }
 

@@ -15,6 +15,7 @@ std::vector<Command> tail_commands();
 std::vector<Command> query_commands();
 std::vector<Command> pattern_commands();
 std::vector<Command> plan_commands();
+std::vector<Command> selection_commands();
 std::vector<Command> run_commands();
 std::vector<Command> from_commands();
 std::vector<Command> verify_commands();

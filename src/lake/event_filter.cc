@@ -5,10 +5,17 @@ namespace tarn::lake {
 bool EventFilter::takes_partition(Partition partition) const {
     if (options_.quarantine != (partition == quarantine_partition)) return false;
     if (options_.partition && *options_.partition != partition) return false;
+    if (options_.within && !options_.within->contains(partition)) return false;
     return !options_.wanted || options_.wanted->contains(partition);
 }
 
 bool EventFilter::wants_any(Partition partition, Offset first, Offset last) const {
+    if (options_.within) {
+        const auto offsets = options_.within->find(partition);
+        if (offsets == options_.within->end()) return false;
+        const auto next = offsets->second.first_from(first);
+        if (!next || *next > last) return false;
+    }
     if (!options_.wanted) return true;
     const auto offsets = options_.wanted->find(partition);
     if (offsets == options_.wanted->end()) return false;
@@ -17,9 +24,15 @@ bool EventFilter::wants_any(Partition partition, Offset first, Offset last) cons
 }
 
 bool EventFilter::all_given(std::uint64_t events) const {
-    if (!options_.wanted) return false;
-    std::uint64_t wanted = 0;
-    for (const auto& [partition, offsets] : *options_.wanted) wanted += offsets.size();
+    if (!wants_certain_offsets()) return false;
+    std::uint64_t wanted = UINT64_MAX;
+    const auto sum = [](const auto& partitions) {
+        std::uint64_t offsets_in_all = 0;
+        for (const auto& [partition, offsets] : partitions) offsets_in_all += offsets.size();
+        return offsets_in_all;
+    };
+    if (options_.wanted) wanted = sum(*options_.wanted);
+    if (options_.within) wanted = std::min(wanted, sum(*options_.within));
     return events >= wanted;
 }
 
@@ -44,16 +57,24 @@ bool EventFilter::takes_frame(Partition partition, const FrameInfo& frame) const
     return reaches(partition, frame.last) && wants_any(partition, frame.first, frame.last);
 }
 
-bool EventFilter::takes_object(const catalog::ObjectInfo& info) const {
-    if (!takes_partition(info.partition)) return false;
+std::string_view EventFilter::why_skipped(const catalog::ObjectInfo& info) const {
+    if (!takes_partition(info.partition)) return "partition";
     if (info.last_sequence < options_.from_sequence || info.first_sequence >= options_.until_sequence)
-        return false;
-    if (!in_time(info.min_time, info.max_time)) return false;
-    if (options_.min_ingested && info.last_ingested < *options_.min_ingested) return false;
-    if (options_.max_ingested && info.first_ingested > *options_.max_ingested) return false;
+        return "sequence";
+    if (!in_time(info.min_time, info.max_time)) return "event time";
+    if (options_.min_ingested && info.last_ingested < *options_.min_ingested) return "ingest time";
+    if (options_.max_ingested && info.first_ingested > *options_.max_ingested) return "ingest time";
     if (!reaches(info.partition, info.last) || !wants_any(info.partition, info.first, info.last))
-        return false;
-    return takes_any_type(info.types);
+        return "position";
+    if (!takes_any_type(info.types)) return "type";
+    return takes_any_key(info) ? "" : "key";
+}
+
+// No range of keys: some event has none, and nothing is known of the others.
+bool EventFilter::takes_any_key(const catalog::ObjectInfo& info) const {
+    if (options_.keys.empty() || info.max_key.empty()) return true;
+    const auto at = std::ranges::lower_bound(options_.keys, info.min_key);
+    return at != options_.keys.end() && *at <= info.max_key;
 }
 
 // No list of types: there were too many to list.

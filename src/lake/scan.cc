@@ -18,6 +18,7 @@ public:
           filter_(options_),
           tail_(fs, view_, options_, filter_, counts_) {
         add_cursors(store);
+        for (const log::Extent& extent : view_.tail.extents) counts_.tail_bytes += extent.end - extent.begin;
     }
 
     Result<const event::StoredEvent*> next() override;
@@ -50,7 +51,11 @@ void MergingScan::add_cursors(objects::ObjectStore& store) {
     counts_.objects_total = objects.size();
     const catalog::ObjectInfo* before = nullptr;
     for (const catalog::ObjectInfo& info : objects) {
-        if (!filter_.takes_object(info)) continue;
+        if (const std::string_view why = filter_.why_skipped(info); !why.empty()) {
+            counts_.skipped[why].add(info);
+            continue;
+        }
+        counts_.to_read.add(info);
         const bool same_run =
             before != nullptr && (!options_.in_sequence || before->partition == info.partition);
         if (!same_run) cursors_.push_back(std::make_unique<ObjectCursor>(store, options_, filter_, counts_));

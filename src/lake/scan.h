@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/offset_set.h"
 #include "catalog/catalog.h"
 #include "codec/json.h"
 #include "event/event.h"
@@ -46,8 +47,12 @@ struct ScanOptions {
     std::optional<Time> min_ingested, max_ingested;
     // Prunes objects that hold none of these types and none that begins so; both empty: any.
     std::vector<std::string> types, type_prefixes;
+    // Prunes objects that hold none of these keys (sorted, not empty), and other partitions than theirs.
+    // Events without key are of no interest then.
+    std::vector<std::string> keys;
     // Only these offsets matter (sorted): frames without any are skipped, events between them too. Exact.
     std::optional<std::map<Partition, std::vector<Offset>>> wanted;
+    std::shared_ptr<const std::map<Partition, OffsetSet>> within;  // the same, for very many
     bool in_sequence =
         true;               // merge partitions by sequence; false: objects one after the other, then the tail
     bool with_hash = true;  // compute StoredEvent::hash
@@ -57,11 +62,43 @@ struct ScanOptions {
     std::function<void(const Error&)> on_damage;
 };
 
+// What objects hold together, by the catalog.
+struct ObjectShare {
+    std::uint64_t objects = 0, events = 0, bytes = 0;  // stored bytes
+    void add(const catalog::ObjectInfo& info) {
+        ++objects;
+        events += info.events;
+        bytes += info.bytes;
+    }
+    void add(const ObjectShare& other) {
+        objects += other.objects;
+        events += other.events;
+        bytes += other.bytes;
+    }
+};
+
 struct ScanCounts {
+    // Known when the scan is opened: what will be looked at, and what is not, by the statistic that rules it
+    // out ("event time", "type", …; the first that does).
+    ObjectShare to_read;
+    std::map<std::string_view, ObjectShare> skipped;
+    std::uint64_t tail_bytes = 0;  // of the log
+
     std::uint64_t objects_total = 0, objects_read = 0;
     std::uint64_t frames_read = 0;
     std::uint64_t bytes_read = 0;  // compressed, plus log bytes
     std::uint64_t events = 0;      // given out
+
+    void add(const ScanCounts& other) {
+        to_read.add(other.to_read);
+        for (const auto& [why, share] : other.skipped) skipped[why].add(share);
+        tail_bytes += other.tail_bytes;
+        objects_total += other.objects_total;
+        objects_read += other.objects_read;
+        frames_read += other.frames_read;
+        bytes_read += other.bytes_read;
+        events += other.events;
+    }
 };
 
 // Not thread-safe. `store` and `fs` must outlive it.

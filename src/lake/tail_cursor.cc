@@ -43,7 +43,7 @@ std::optional<Error> TailCursor::missing_in(const log::Gap& gap) const {
 Status TailCursor::report_gaps() {
     const auto& gaps = view_.tail.gaps;
     const bool at_end = next_extent_ == view_.tail.extents.size();
-    if (options_.wanted && !at_end) return {};
+    if (filter_.wants_certain_offsets() && !at_end) return {};
     while (next_gap_ < gaps.size() && (at_end || gaps[next_gap_].extent <= next_extent_)) {
         std::optional<Error> missing = missing_in(gaps[next_gap_++]);
         if (missing && !filter_.all_given(counts_.events)) TARN_TRY(damaged(std::move(*missing)));

@@ -1,7 +1,5 @@
 #include "replay/delivered.h"
 
-#include <algorithm>
-
 #include "replay/ledger.h"
 #include "replay/manifest.h"
 
@@ -9,7 +7,7 @@ namespace tarn::replay {
 namespace {
 
 Status collect(Replay::Parts& parts, const std::string& run, const std::string& plan,
-               std::vector<Position>& positions) {
+               PositionSet& positions) {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> acknowledged;  // [first, first + count)
     const auto remember = [&acknowledged](const LedgerRecord& record) {
         // An interrupted run may have delivered some ahead of their turn.
@@ -26,7 +24,7 @@ Status collect(Replay::Parts& parts, const std::string& run, const std::string& 
         for (std::uint64_t i = 0; i < count; ++i) {
             TARN_ASSIGN(const bool more, manifest->next(entry));
             if (!more) break;
-            positions.push_back({entry.stream, entry.partition, entry.offset});
+            positions.add({entry.stream, entry.partition, entry.offset});
         }
     }
     return {};
@@ -38,10 +36,9 @@ std::string job_file(const Replay::Parts& parts, std::string_view job, std::stri
     return os::join(os::join(parts.directory, job), file);
 }
 
-Result<std::vector<Position>> delivered_before(Replay::Parts& parts, const TargetAddress& target,
-                                               std::string_view copy, std::string_view target_stream_id,
-                                               std::string_view except_run) {
-    std::vector<Position> positions;
+Result<PositionSet> delivered_before(Replay::Parts& parts, const TargetAddress& target, std::string_view copy,
+                                     std::string_view target_stream_id, std::string_view except_run) {
+    PositionSet positions;
     if (target.kind == TargetKind::null || target.kind == TargetKind::file || !copy.empty()) return positions;
     TARN_ASSIGN(const std::vector<catalog::Document> runs, parts.catalog.documents("run"));
     for (const catalog::Document& run : runs) {
@@ -52,8 +49,6 @@ Result<std::vector<Position>> delivered_before(Replay::Parts& parts, const Targe
             continue;  // a namesake made later
         TARN_TRY(collect(parts, run.id, run.body["plan"].as_string(), positions));
     }
-    std::sort(positions.begin(), positions.end());
-    positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
     return positions;
 }
 

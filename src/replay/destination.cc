@@ -52,7 +52,7 @@ Status resolve_projections(Replay::Parts& parts, const PlanRequest& request, Des
     to.names = to.address.names();
     for (const std::string& name : to.names) {
         TARN_ASSIGN(const state::ProjectionSpec spec, parts.state.projection(name));
-        if (spec.stream != request.stream)
+        if (!contains(request.streams(), spec.stream))
             return bad(fmt::format("projection {} takes events of stream {}, the plan selects from {}", name,
                                    spec.stream, request.stream));
         if (!to.store.empty() && to.store != spec.store)

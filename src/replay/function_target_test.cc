@@ -43,7 +43,11 @@ protected:
     }
 
     static PlanRequest to(std::string target) {
-        return {.stream = "bank", .all = true, .target = std::move(target)};
+        PlanRequest request;
+        request.stream = "bank";
+        request.all = true;
+        request.target = std::move(target);
+        return request;
     }
 
     Json plan(const PlanRequest& request) {

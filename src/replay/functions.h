@@ -25,10 +25,11 @@ struct FunctionInfo {
 
 // A subscription, as far as it decides what a function gets.
 struct SubscriptionInfo {
-    std::string name, stream, function;
-    std::string pattern;  // JSON; "" = every event
+    std::string name, stream, function;  // function "": into the stream as it came
+    std::string pattern;                 // JSON; "" = every event
     event::Shape shape = event::Shape::cloudevents;
     bool takes_replayed = false;
+    std::string to_stream = "";  // where what it makes of events goes, "" = nowhere
 };
 
 // One event for a function.
@@ -75,6 +76,9 @@ public:
     virtual ~Functions() = default;
     virtual Result<FunctionInfo> function(std::string_view name) = 0;  // unknown_function names the nearest
     virtual Result<std::vector<SubscriptionInfo>> subscriptions() = 0;
+    // The events of a group of dead letters ("dg-…"); unknown_dead_letter when there is none.
+    virtual Status dead_letters(std::string_view group,
+                                const std::function<Status(const Position&)>& take) = 0;
     // bad_usage where functions do not run: they do only under `tarn up`. `what` begins the message.
     virtual Status check_can_run(std::string_view what) = 0;
     // `copy` "" = as it works live; "accounts@fix": processes of its own, which find that copy where they

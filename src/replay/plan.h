@@ -12,18 +12,38 @@
 
 namespace tarn::replay {
 
-// What the user asked for; exactly one way of selecting must be there, `all` included.
-struct PlanRequest {
-    std::string name;                             // "" = made up from the selection
-    std::string stream;                           // empty with rebuild
+// Which events: whatever is given must all hold. Something must be there, `all` included.
+struct SelectionRequest {
+    std::string
+        stream;  // "bank" or "bank,orders"; "" = what the rest names (a run, a group, a saved selection)
     std::optional<std::string> since, until;      // as typed
     bool ingested = false;                        // since/until mean ingest time
+    std::optional<std::string> since_event;       // P:O, "STREAM P:O" or an event id: from it on, it included
+    std::optional<std::string> since_snapshot;    // what the snapshot's store had not taken in
     std::optional<std::string> pattern;           // JSON
     std::optional<std::string> where;             // SQL condition over <stream>.events
-    std::optional<std::string> sql;               // SELECT giving tarn_partition and tarn_offset
-    std::optional<std::vector<std::string>> ids;  // event ids or positions P:O
+    std::optional<std::string> sql;               // SELECT giving tarn_partition and tarn_offset, or id
+    std::optional<std::vector<std::string>> ids;  // event ids or positions P:O, each must exist
+    std::optional<std::vector<std::string>> keys;
+    std::optional<std::string> dead_letters;  // group "dg-…"
+    std::optional<std::string> failed_of;     // run "rn-…"
+    std::vector<std::string> outcomes;        // of failed_of; empty = failed, held, unknown
+    std::vector<std::string> selections;      // names of saved ones
+    std::vector<SelectionRequest> except;     // what any of these selects is taken away
     bool all = false;
-    std::optional<std::string> rebuild;  // store
+
+    std::vector<std::string> streams() const;  // of `stream`, each once
+    bool selects_anything() const;             // a way of selecting is given; `except` alone is none
+    codec::Json to_json() const;               // only what is given
+    // bad_selection names unknown keys; `more`: keys that belong to somebody else.
+    static Result<SelectionRequest> from_json(const codec::Json& json,
+                                              const std::vector<std::string>& more = {});
+};
+
+// What the user asked for: a selection, and what to do with it.
+struct PlanRequest : SelectionRequest {
+    std::string name;                    // "" = made up from the selection
+    std::optional<std::string> rebuild;  // store; no stream then
     std::string base;                    // snapshot id, "empty", "live"; for rebuild and projection targets
     std::string into;                    // copy name: "fix" or "store@fix"
     std::string
@@ -34,6 +54,8 @@ struct PlanRequest {
     std::string shape = "cloudevents";
     std::vector<std::string> only;  // subscriptions that shall see events replayed into a stream
     bool again = false;             // also what this target has had already
+    bool needs_approval = false;    // somebody else than the planner must approve it before it runs
+    std::string planner;            // who asks
     // Of restore, which plans a rebuild up to a point; not part of the document that users send. 0: no end.
     Sequence restore_until = 0;
 

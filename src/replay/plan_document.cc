@@ -25,6 +25,9 @@ std::uint32_t to_number(std::string_view text) {
 std::string plan_digest(const Json& document, const std::string& manifest_sha256) {
     Json frozen = Json::object();
     for (const std::string_view field : frozen_fields) frozen.set(field, document[field]);
+    // Fields of later versions, sealed where they are there: older plans keep their digest.
+    for (const std::string_view field : {"needs_approval", "planner"})
+        if (document.has(field)) frozen.set(field, document[field]);
     return "sha256:" + codec::sha256_hex(manifest_sha256 + "\n" + frozen.dump());
 }
 

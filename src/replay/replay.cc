@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 
+#include "replay/approval.h"
 #include "replay/delivered.h"
 #include "replay/destination.h"
 #include "replay/event_feed.h"
@@ -86,8 +87,18 @@ class ReplayImpl final : public Replay {
 public:
     explicit ReplayImpl(Parts parts) : parts_(std::move(parts)) {}
 
-    Result<Json> plan(const PlanRequest& request) override { return make_plan(parts_, request); }
+    Result<Json> plan(const PlanRequest& request) override { return make_plan(parts_, *this, request); }
+    Result<Json> explain(const PlanRequest& request) override { return explain_plan(parts_, *this, request); }
+    Result<Json> approve(std::string_view plan, const std::string& by) override {
+        TARN_ASSIGN(Json document, body_of("plan", plan));
+        TARN_TRY(check_plan(document));
+        return approve_plan(parts_, std::move(document), by);
+    }
     Result<Json> show_plan(std::string_view plan) override { return body_of("plan", plan); }
+    Result<Json> show_plan_of_today(std::string_view plan) override {
+        TARN_ASSIGN(Json document, body_of("plan", plan));
+        return with_newer_events(parts_, std::move(document));
+    }
     Result<std::vector<Json>> plans() override {
         TARN_ASSIGN(const auto documents, parts_.catalog.documents("plan"));
         std::vector<Json> plans;
@@ -108,6 +119,7 @@ public:
     Result<std::string> create_run(std::string_view plan_id, const RunOptions& options) override {
         TARN_ASSIGN(const Json plan, body_of("plan", plan_id));
         TARN_TRY(check_plan(plan));
+        TARN_TRY(check_approval(plan));
         TARN_TRY(check_permissions(parts_, plan, options.allow));
         TARN_TRY(check_functions_run(plan, fmt::format("plan {}", plan_id)));
         TARN_ASSIGN(const std::uint64_t number, parts_.catalog.next_number("run"));

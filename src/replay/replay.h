@@ -69,7 +69,13 @@ public:
     virtual ~Replay() = default;
 
     virtual Result<codec::Json> plan(const PlanRequest& request) = 0;  // the plan document; nothing_selected
+    virtual Result<codec::Json> explain(
+        const PlanRequest& request) = 0;  // what it would read; freezes nothing
+    // Says that somebody else than the planner has looked at it; gives the plan.
+    virtual Result<codec::Json> approve(std::string_view plan, const std::string& by) = 0;
     virtual Result<codec::Json> show_plan(std::string_view plan) = 0;
+    // With how many events have come since; reads the log's tail.
+    virtual Result<codec::Json> show_plan_of_today(std::string_view plan) = 0;
     virtual Result<std::vector<codec::Json>> plans() = 0;  // newest first
     virtual Result<std::vector<codec::Json>> runs() = 0;   // report documents without ledger, newest first
 

@@ -57,6 +57,11 @@ private:
     bool is_wanted(const FakeEvent& event) const {
         if (event.sequence < options_.from_sequence || event.sequence >= options_.until_sequence)
             return false;
+        if (options_.within) {
+            const auto within = options_.within->find(event.position.partition);
+            if (within == options_.within->end() || !within->second.contains(event.position.offset))
+                return false;
+        }
         if (!options_.wanted) return true;
         const auto offsets = options_.wanted->find(event.position.partition);
         return offsets != options_.wanted->end() &&
@@ -384,6 +389,12 @@ public:
         return found->second;
     }
     Result<std::vector<SubscriptionInfo>> subscriptions() override { return subscribed; }
+    Status dead_letters(std::string_view group, const std::function<Status(const Position&)>& take) override {
+        const auto found = dead.find(std::string(group));
+        if (found == dead.end()) return fail(Code::unknown_dead_letter, fmt::format("no group {}", group));
+        for (const Position& position : found->second) TARN_TRY(take(position));
+        return {};
+    }
     Status check_can_run(std::string_view what) override {
         if (can_run) return {};
         return fail(Code::bad_usage, fmt::format("{} needs a server", what));
@@ -404,6 +415,7 @@ public:
 
     std::map<std::string, FunctionInfo> declared;
     std::vector<SubscriptionInfo> subscribed;
+    std::map<std::string, std::vector<Position>> dead;  // by group
     bool can_run = true;
     std::size_t instances = 3;
     RetryRule rule{.attempts = 2, .first_us = 10, .longest_us = 20};

@@ -72,6 +72,7 @@ TEST_F(ReplayTest, bad_requests_are_refused_by_name) {
 
 TEST_F(ReplayTest, a_request_survives_its_json) {
     PlanRequest request = everything("null:");
+    request.all = false;
     request.ids = {"a", "0:1"};
     request.where = "type = 'x'";
     request.pattern = R"({"type":["a"]})";

@@ -17,6 +17,7 @@
 #include "replay/ledger.h"
 #include "replay/pace.h"
 #include "replay/plan_document.h"
+#include "replay/position_set.h"
 #include "replay/replay.h"
 #include "replay/throttle.h"
 
@@ -158,7 +159,7 @@ private:
     std::size_t begin_ = 0, end_ = 0;  // loaded and not settled
     bool fed_all_ = false;
 
-    std::vector<Position> delivered_;              // by earlier runs, sorted
+    PositionSet delivered_;                        // by earlier runs
     std::map<std::uint64_t, LedgerRecord> ahead_;  // by an earlier session, ahead of their turn
     std::unordered_set<std::uint64_t> held_keys_;
     bool hold_all_ = false;

@@ -13,6 +13,8 @@ namespace tarn::report {
 std::string render_text(const codec::Json& report, bool colour);
 std::string render_html(const codec::Json& report, const codec::Json& plan);
 std::string render_plan_text(const codec::Json& plan, bool colour);
+// Of `replay plan --explain`.
+std::string render_explanation_text(const codec::Json& explained);
 std::string render_verify_text(const codec::Json& verification, bool colour);
 
 }  // namespace tarn::report

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/time.h"
+#include "report/paint.h"
 #include "report/report.h"
 #include "report/words.h"
 
@@ -12,107 +13,8 @@ namespace {
 
 using codec::Json;
 
-constexpr std::size_t shown_types = 5;
-constexpr std::size_t shown_keys = 3;
 constexpr std::size_t shown_differences = 20;
 constexpr std::size_t summed_up_differences = 3;
-
-class Paint {
-public:
-    explicit Paint(bool colour) : colour_(colour) {}
-    std::string bold(std::string_view text) const { return wrap("1", text); }
-    std::string red(std::string_view text) const { return wrap("31", text); }
-    std::string green(std::string_view text) const { return wrap("32", text); }
-    std::string yellow(std::string_view text) const { return wrap("33", text); }
-    std::string dim(std::string_view text) const { return wrap("2", text); }
-
-private:
-    std::string wrap(std::string_view code, std::string_view text) const {
-        return colour_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
-    }
-    bool colour_;
-};
-
-std::string line(std::string_view label, std::string_view text) {
-    return fmt::format("  {:<8} {}\n", label, text);
-}
-std::string more(std::string_view text) { return fmt::format("  {:<8} {}\n", "", text); }
-
-std::string selection_text(const Json& plan) {
-    const Json& selection = plan["selection"];
-    std::string text;
-    const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : " · ") + part; };
-    if (!selection["rebuild"].is_null())
-        add(fmt::format("all that {} is fed with after {}", selection["rebuild"].as_string(),
-                        plan["coverage"]["base"].as_string()));
-    add(plan["stream"].as_string());
-    if (!selection["since"].is_null() || !selection["until"].is_null())
-        add(fmt::format("{} [{}, {})", selection["ingested"].as_bool() ? "ingested" : "event time",
-                        selection["since"].is_null() ? "…" : selection["since"].as_string(),
-                        selection["until"].is_null() ? "…" : selection["until"].as_string()));
-    if (!selection["pattern"].is_null()) add("pattern " + selection["pattern"].dump());
-    if (!selection["where"].is_null()) add("where " + printable(selection["where"].as_string()));
-    if (!selection["sql"].is_null()) add("sql " + printable(selection["sql"].as_string()));
-    if (!selection["ids"].is_null())
-        add(fmt::format("{} ids",
-                        format_count(selection["ids"].is_array() ? selection["ids"].size()
-                                                                 : selection["ids"]["count"].as_uint())));
-    if (selection["all"].as_bool()) add("all");
-    return text;
-}
-
-std::string types_text(const Json& by_type) {
-    std::string text;
-    const auto& types = by_type.members();
-    for (std::size_t i = 0; i < std::min(types.size(), shown_types); ++i)
-        text += more(fmt::format("  {:>8}  {}", count(types[i].second), printable(types[i].first)));
-    if (types.size() > shown_types)
-        text += more(fmt::format("  {:>8}  more types", types.size() - shown_types));
-    return text;
-}
-
-std::string keys_text(const Json& plan) {
-    std::string text;
-    const auto& keys = plan["top_keys"].elements();
-    for (std::size_t i = 0; i < std::min(keys.size(), shown_keys); ++i)
-        text += fmt::format("{}{} {}", i == 0 ? "" : " · ", printable(keys[i]["key"].as_string()),
-                            count(keys[i]["count"]));
-    const std::uint64_t all = plan["keys"].as_uint();
-    if (all > shown_keys) text += fmt::format(" · {} more", format_count(all - shown_keys));
-    if (plan["without_key"].as_uint() > 0)
-        text += fmt::format("{}{} events without key", text.empty() ? "" : " · ", count(plan["without_key"]));
-    return text;
-}
-
-std::string order_text(const Json& plan) {
-    const std::string& order = plan["order"].as_string();
-    const std::string& on_failure = plan["on_failure"].as_string();
-    const std::string then = on_failure == "hold"   ? "after a failure what follows it waits"
-                             : on_failure == "stop" ? "the first failure stops the run"
-                                                    : "after a failure the next goes on";
-    if (order == "key") return fmt::format("by key ({} lanes; {})", count(plan["keys"]), then);
-    return fmt::format("{} ({})", order, then);
-}
-
-std::string target_text(const Json& plan) {
-    std::string text = plan["target"].as_string();
-    for (const auto& [name, version] : plan["target_version"].members())
-        if (name != "stream")
-            text += fmt::format(", version {}{}", version.as_string(),
-                                plan["target_version"].size() > 1 ? " of " + name : "");
-    if (plan["already_delivered"].as_uint() > 0)
-        text += fmt::format(" · has had {} of them", count(plan["already_delivered"]));
-    return text + " · shape " + plan["shape"].as_string();
-}
-
-std::string covers_text(const Json& coverage) {
-    if (coverage["complete"].as_bool())
-        return "complete: every event after the base that the store is fed with. The copy may be compared as "
-               "equal, and promoted";
-    return fmt::format(
-        "partial: {} events after {} are not selected. Differences are to be expected; promote is refused",
-        count(coverage["missing"]), coverage["base"].as_string());
-}
 
 std::string failure_text(const Json& failure) {
     std::string places = failure["first"].as_string();
@@ -167,40 +69,6 @@ std::string verified_text(const Json& report, const Paint& paint) {
 }
 
 }  // namespace
-
-std::string render_plan_text(const Json& plan, bool colour) {
-    const Paint paint(colour);
-    const std::string id = plan["plan"].as_string();
-    std::string out = fmt::format("plan {}  \"{}\"   frozen {}\n\n", paint.bold(id),
-                                  printable(plan["name"].as_string()), plan["created"].as_string());
-    out += line("select", selection_text(plan));
-    if (const Json& scanned = plan["scanned"]; scanned["objects_total"].as_uint() > 0)
-        out += more(fmt::format("read {} of {} objects + the log's tail · {}", count(scanned["objects_read"]),
-                                count(scanned["objects_total"]),
-                                scanned["complete"].as_bool() ? "complete" : "INCOMPLETE"));
-    out += line("events", fmt::format("{} · {} · {} keys · event time {} … {}", count(plan["events"]),
-                                      format_bytes(plan["bytes"].as_uint()), count(plan["keys"]),
-                                      plan["time"]["first"].as_string(), plan["time"]["last"].as_string()));
-    out += types_text(plan["by_type"]);
-    if (const std::string keys = keys_text(plan); !keys.empty()) out += line("keys", keys);
-    out += line("target", target_text(plan));
-    out +=
-        line("order", fmt::format("{}       pace {} → about {}", order_text(plan), plan["pace"].as_string(),
-                                  duration_text(plan["estimate"]["seconds"].as_double())));
-    if (!plan["into"].is_null())
-        out += line("into", fmt::format("{}, starting {}; live {} is not touched", plan["into"].as_string(),
-                                        plan["base"].as_string() == "empty" ? "empty"
-                                        : plan["base"].as_string() == "live"
-                                            ? "as the store is when the run starts"
-                                            : "as the store was at " + plan["base"].as_string(),
-                                        plan["store"].as_string()));
-    if (plan["coverage"].is_object()) out += line("covers", covers_text(plan["coverage"]));
-    for (std::size_t i = 0; i < plan["risks"].size(); ++i)
-        out += line(i == 0 ? "risks" : "",
-                    paint.yellow("! " + printable(plan["risks"].elements()[i].as_string())));
-    out += line("digest", plan["digest"].as_string());
-    return out + fmt::format("\n  tarn replay run {}          tarn replay show {}\n", id, id);
-}
 
 std::string render_text(const Json& report, bool colour) {
     const Paint paint(colour);

@@ -14,6 +14,10 @@ Result<net::Response> create_plan(Call& call) {
     TARN_ASSIGN(const codec::Json body,
                 codec::Json::parse(call.request.body.empty() ? "{}" : call.request.body));
     TARN_ASSIGN(const auto request, replay::PlanRequest::from_json(body));  // refuses what it does not know
+    if (call.request.parameter("explain").value_or("") == "true") {
+        TARN_ASSIGN(codec::Json explained, call.engine.replay().explain(request));
+        return json_response(std::move(explained));
+    }
     TARN_ASSIGN(codec::Json plan, call.engine.replay().plan(request));
     codec::Json data;
     data.set("plan", plan["plan"])
@@ -24,13 +28,20 @@ Result<net::Response> create_plan(Call& call) {
     return json_response(std::move(plan), 201);
 }
 
+Result<net::Response> approve_plan(Call& call) {
+    TARN_ASSIGN(const codec::Json body, call.json({"by"}));
+    TARN_ASSIGN(codec::Json plan, call.engine.replay().approve(call.arguments[0], body["by"].as_string()));
+    TARN_TRY(call.engine.record("plan.approved", call.arguments[0], plan["approval"]));
+    return json_response(std::move(plan));
+}
+
 Result<net::Response> list_plans(Call& call) {
     TARN_ASSIGN(auto plans, call.engine.replay().plans());
     return json_response(list_document(codec::Json::array(std::move(plans))));
 }
 
 Result<net::Response> show_plan(Call& call) {
-    TARN_ASSIGN(codec::Json plan, call.engine.replay().show_plan(call.arguments[0]));
+    TARN_ASSIGN(codec::Json plan, call.engine.replay().show_plan_of_today(call.arguments[0]));
     return json_response(std::move(plan));
 }
 
@@ -237,6 +248,7 @@ void Api::add_replay_routes() {
     add("POST", "/v1/plans", "plan", create_plan);
     add("GET", "/v1/plans", "read", list_plans);
     add("GET", "/v1/plans/{}", "read", show_plan);
+    add("POST", "/v1/plans/{}/approve", "approve", approve_plan);
     add("POST", "/v1/runs", "run", create_run);
     add("GET", "/v1/runs", "read", list_runs);
     add("GET", "/v1/runs/{}", "read", show_run);

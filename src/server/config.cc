@@ -1,4 +1,5 @@
 #include "server/config.h"
+#include "replay/estimate.h"
 
 #include <fmt/format.h>
 
@@ -147,6 +148,18 @@ Result<Step> plan_subscription(Engine& engine, const std::string& name, const co
                 }};
 }
 
+Result<Step> plan_cost(Engine& engine, const codec::Json& cost) {
+    TARN_ASSIGN(const auto known, engine.catalog().document(replay::prices_kind, replay::prices_kind));
+    Change change{"cost", cost["currency"].as_string(), known ? "none" : "create",
+                  fmt::format("prices of {} kinds of targets", cost["targets"].size())};
+    if (known && known->body != cost) change.action = "change";
+    return Step{change, [&engine, cost]() -> Status {
+                    TARN_TRY(engine.catalog().put_document(
+                        {replay::prices_kind, replay::prices_kind, engine.clock().now(), cost}));
+                    return engine.record("cost.changed", cost["currency"].as_string(), cost);
+                }};
+}
+
 Result<KnownThings> known_to(Engine& engine) {
     KnownThings known;
     TARN_ASSIGN(const auto streams, engine.catalog().streams());
@@ -198,6 +211,8 @@ Result<std::vector<Step>> plan_steps(Engine& engine, const ConfigFile& file, con
         TARN_TRY(take(plan_target(engine, name, block, directory)));
     for (const auto& [name, block] : file.settings["subscriptions"].members())
         TARN_TRY(take(plan_subscription(engine, name, block)));
+    if (const codec::Json& cost = file.settings["cost"]; !cost.is_null())
+        TARN_TRY(take(plan_cost(engine, cost)));
     if (!mistakes.empty()) return fail(as_one_error(std::move(mistakes), file.name));
     return steps;
 }

@@ -70,6 +70,7 @@ public:
         for (const auto& [name, block] : file_.settings["subscriptions"].members())
             check_subscription(name, block);
         check_feeders();
+        check_cost(file_.settings["cost"]);
         return std::move(mistakes_);
     }
 
@@ -96,6 +97,24 @@ private:
             file_.key_place_of(fmt::format("{}.{}", section, name)),
             fmt::format("{} {}: not a valid name: 1 to 64 of a-z, 0-9, _ and -, a letter first", kind, name),
             name.starts_with('_') ? "names that begin with _ belong to Tarn" : "give it another name");
+    }
+
+    // What a run to a kind of target is charged for; plans estimate by it.
+    void check_cost(const Json& cost) {
+        if (cost.is_null()) return;
+        if (!cost["currency"].is_string() || cost["currency"].as_string().empty())
+            add("cost.currency", "cost: says no currency", "for example: currency: EUR");
+        const std::vector<std::string> kinds = {"null", "file", "stream", "projection", "function", "http"};
+        for (const auto& [kind, prices] : cost["targets"].members()) {
+            const std::string path = fmt::format("cost.targets.{}", kind);
+            if (std::ranges::find(kinds, kind) == kinds.end())
+                add_at(file_.key_place_of(path), fmt::format("cost: there are no targets of kind {}", kind),
+                       fmt::format("known: {}", fmt::join(kinds, ", ")));
+            for (const auto& [name, price] : prices.members())
+                if (!price.is_number() || price.as_double() < 0)
+                    add(path + "." + name, fmt::format("cost: {} must be a number, 0 or more", name),
+                        "in the currency named, for example 0.40");
+        }
     }
 
     // Each setting is tried by itself, so that each has its place and one mistake does not hide the next.

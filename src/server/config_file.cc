@@ -94,14 +94,23 @@ const Shape streams{Shape::Kind::names, {}, &stream_keys};
 const Shape stores{Shape::Kind::names, {}, &store_keys};
 const Shape projections{Shape::Kind::names, {}, &projection_keys};
 
+const Shape price_keys{Shape::Kind::keys, {{"per_million_events", &anything}, {"per_gb", &anything}}};
+const Shape prices{Shape::Kind::names, {}, &price_keys};
+const Shape cost_keys{Shape::Kind::keys, {{"currency", &anything}, {"targets", &prices}}};
+
 const Shape root{Shape::Kind::keys,
                  {{"version", &anything},
                   {"streams", &streams},
                   {"stores", &stores},
                   {"projections", &projections},
                   {"functions", &functions},
+<<<<<<< HEAD
                   {"targets", &targets},
                   {"subscriptions", &subscriptions}}};
+=======
+                  {"subscriptions", &subscriptions},
+                  {"cost", &cost_keys}}};
+>>>>>>> h-sel
 
 std::string hint(const Shape& shape, std::string_view key) {
     std::vector<std::string> known;

@@ -8,6 +8,7 @@
 
 #include "lake/baseline.h"
 #include "os/real_file_system.h"
+#include "server/refused_events.h"
 
 namespace tarn::server {
 
@@ -140,7 +141,15 @@ Status Engine::open_parts() {
         },
         sender,
         [this](std::string_view run, const auto& name) { return replay_ && replay_->run_names(run, name); }});
-    run_functions_ = std::make_unique<RunFunctions>(*processing_);
+    // What projections refused has groups too, which the stores know.
+    run_functions_ = std::make_unique<RunFunctions>(
+        *processing_, [this](const std::string& group) -> Result<std::vector<Position>> {
+            TARN_ASSIGN(const auto refused, refused_groups(*this, group));
+            std::vector<Position> positions;
+            for (const RefusedGroup& each : refused)
+                for (const state::FailedEvent& event : each.events) positions.push_back(event.position);
+            return positions;
+        });
     feeders_ = std::make_unique<StoreFeeders>(*processing_);
     TARN_ASSIGN(state_, state::State::open(
                             {*catalog_, *lake_, *clock_, *fs_, directory_->file("stores"), feeders_.get()}));

@@ -111,8 +111,12 @@ public:
 private:
     Status build(const std::string& base) {
         TARN_ASSIGN(copy_, copy_name());
-        const auto plan =
-            engine_.replay().plan({.rebuild = store_, .base = base, .into = copy_, .restore_until = cut_});
+        replay::PlanRequest request;
+        request.rebuild = store_;
+        request.base = base;
+        request.into = copy_;
+        request.restore_until = cut_;
+        const auto plan = engine_.replay().plan(request);
         if (!plan && plan.error().code == Code::nothing_selected) return take_base(base);
         if (!plan && plan.error().kind == ErrorKind::denied) return stop_at(base, plan.error());
         if (!plan) return fail(plan.error());

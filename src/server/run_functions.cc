@@ -131,8 +131,28 @@ Result<std::vector<replay::SubscriptionInfo>> RunFunctions::subscriptions() {
                         .function = spec.function,
                         .pattern = spec.pattern,
                         .shape = spec.shape,
-                        .takes_replayed = spec.takes_replayed});
+                        .takes_replayed = spec.takes_replayed,
+                        .to_stream = spec.to_stream});
     return list;
+}
+
+Status RunFunctions::dead_letters(std::string_view group,
+                                  const std::function<Status(const Position&)>& take) {
+    constexpr std::size_t page = 500;
+    TARN_ASSIGN(const auto refused, refused_(std::string(group)));
+    for (const Position& position : refused) TARN_TRY(take(position));
+    if (!refused.empty()) return {};
+    TARN_ASSIGN(process::Processes * processes, processing_.processes());
+    process::DeadSelection selection{.group = std::string(group)};
+    while (true) {
+        TARN_ASSIGN(const auto letters, processes->dead(selection, page));
+        if (letters.empty() && !selection.after)
+            return fail(Code::unknown_dead_letter, fmt::format("there is no group of dead letters {}", group),
+                        {.next = "tarn dlq list"});
+        for (const process::DeadLetter& letter : letters) TARN_TRY(take(letter.position));
+        if (letters.size() < page) return {};
+        selection.after = process::DeadPlace{letters.back().sequence, letters.back().subscription};
+    }
 }
 
 Status RunFunctions::check_can_run(std::string_view what) {

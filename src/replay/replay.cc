@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 
+#include "replay/comparison.h"
 #include "replay/delivered.h"
 #include "replay/destination.h"
 #include "replay/event_feed.h"
@@ -229,6 +230,14 @@ public:
     Status ledger(std::string_view run, const std::function<Status(std::string_view)>& sink) override;
     Status for_each_entry(std::string_view run,
                           const std::function<Status(const ManifestEntry&, std::string_view)>& fn) override;
+
+    Status for_each_event(std::string_view plan_or_run, const EventVisitor& fn) override;
+    Result<std::vector<ComparedFunction>> open_for_comparison(
+        std::string_view plan, const std::vector<std::string>& functions,
+        const std::vector<std::string>& allow) override {
+        TARN_ASSIGN(const Json document, body_of("plan", plan));
+        return replay::open_for_comparison(parts_, document, functions, allow);
+    }
 
     bool run_names(std::string_view run_uid, const std::string& subscription) override;
 
@@ -496,13 +505,38 @@ Status ReplayImpl::for_each_entry(std::string_view run,
         });
 }
 
+std::map<StreamId, std::string> streams_of(const Json& plan) {
+    std::map<StreamId, std::string> streams;
+    for (const auto& [name, id] : plan["stream_ids"].members())
+        streams[StreamId{static_cast<std::uint32_t>(id.as_uint())}] = name;
+    return streams;
+}
+
+Status ReplayImpl::for_each_event(std::string_view plan_or_run, const EventVisitor& fn) {
+    const bool is_plan = plan_or_run.starts_with("pl-");
+    TARN_ASSIGN(const Json record, body_of(is_plan ? "plan" : "run", plan_or_run));
+    TARN_ASSIGN(const Json plan, body_of("plan", record["plan"].as_string()));
+    TARN_ASSIGN(const auto manifest, ManifestReader::open(parts_.fs, manifest_path(record)));
+    const std::map<StreamId, std::string> streams = streams_of(plan);
+    EventFeed feed(parts_.lake, *manifest, true);
+    FedEvent fed;
+    const auto visit = [&](const ManifestEntry& entry, std::uint64_t, const LedgerRecord* settled) -> Status {
+        TARN_TRY(feed.next(fed));
+        const auto stream = streams.find(entry.stream);
+        return fn(fed, stream == streams.end() ? "" : stream->second,
+                  settled ? ledger_kind_name(in_its_turn(settled->kind)) : "remaining");
+    };
+    // What was never run has no ledger, which reads as an empty one.
+    return for_each_settled(parts_.fs, manifest_path(record),
+                            is_plan ? job_file(parts_, plan_or_run, "ledger.bin") : ledger_path(record),
+                            visit);
+}
+
 Status ReplayImpl::ledger(std::string_view run, const std::function<Status(std::string_view)>& sink) {
     TARN_ASSIGN(const Json record, body_of("run", run));
     TARN_ASSIGN(const Json plan, body_of("plan", record["plan"].as_string()));
     TARN_ASSIGN(const auto manifest, ManifestReader::open(parts_.fs, manifest_path(record)));
-    std::map<StreamId, std::string> streams;
-    for (const auto& [name, id] : plan["stream_ids"].members())
-        streams[StreamId{static_cast<std::uint32_t>(id.as_uint())}] = name;
+    std::map<StreamId, std::string> streams = streams_of(plan);
     EventFeed feed(parts_.lake, *manifest, true);
     event::MetaReader reader;
     const auto write = [&](const ManifestEntry& entry, std::uint64_t, const LedgerRecord* settled) -> Status {

@@ -126,12 +126,17 @@ std::string side(const Json& value) { return value.is_null() ? "(none)" : printa
 
 std::string difference_text(const Json& difference) {
     const std::string column = difference["column"].as_string();
+    const bool is_row = difference["table"].as_string() != "output" && column.empty();
     std::string text = fmt::format("  {} {}  {}  {} → {}", printable(difference["table"].as_string()),
-                                   printable(difference["key"].as_string()), column.empty() ? "row" : column,
+                                   printable(difference["key"].as_string()),
+                                   is_row           ? "row"
+                                   : column.empty() ? "answer"
+                                                    : printable(column),
                                    side(difference["before"]), side(difference["after"]));
     if (difference["events"].size() > 0)
         text += "   after " + printable(difference["events"].elements().front().as_string());
     if (difference["events"].size() > 1) text += fmt::format(" and {} more", difference["events"].size() - 1);
+    if (difference["candidates"].as_bool()) text += " (candidates: same key)";
     return text + "\n";
 }
 
@@ -145,6 +150,17 @@ std::string differences_text(const Json& verification, std::size_t shown, std::s
     const std::uint64_t all =
         std::max<std::uint64_t>(differences.size(), verification["differences_total"].as_uint());
     if (all > shown) text += fmt::format("{}  {} more: {}\n", indent, format_count(all - shown), rest);
+    return text;
+}
+
+// Where the answers of two functions differ, and how often.
+std::string paths_text(const Json& paths) {
+    std::string text;
+    for (const Json& one : paths.elements())
+        text += fmt::format(
+            "  {:>8}  {}   the first: {}\n", count(one["count"]),
+            one["path"].as_string().empty() ? "(the whole answer)" : printable(one["path"].as_string()),
+            printable(one["first"].as_string()));
     return text;
 }
 
@@ -257,14 +273,21 @@ std::string render_text(const Json& report, bool colour) {
 std::string render_verify_text(const Json& verification, bool colour) {
     const Paint paint(colour);
     std::string out;
-    for (const Json& check : verification["checks"].elements())
+    for (const Json& check : verification["checks"].elements()) {
+        const bool is_proved = check["evidence"].as_string() != "sender";
         out += fmt::format("{:<10} {:<90} {}\n", check["name"].as_string(),
                            printable(check["detail"].as_string()),
-                           check["ok"].as_bool() ? paint.green("ok") : paint.red("NOT OK"));
+                           !check["ok"].as_bool() ? paint.red("NOT OK")
+                           : is_proved            ? paint.green("ok")
+                                                  : paint.yellow("not proved"));
+    }
+    out += paths_text(verification["outputs"]["by_path"]);
     out += differences_text(verification, shown_differences, "", "-o json lists them");
     if (!verification["complete"].as_bool(true))
-        out += "  the list of differences is cut: see tarn store diff\n";
-    return out + (verification["equal"].as_bool() ? paint.green("equal") : paint.red("not equal")) + "\n";
+        out += "  the list of differences is cut: it has the first 1,000\n";
+    if (!verification["equal"].as_bool()) return out + paint.red("not equal") + "\n";
+    return out + paint.green("equal") +
+           (verification["target_read"].as_bool(true) ? "\n" : ", as far as it can be read\n");
 }
 
 }  // namespace tarn::report

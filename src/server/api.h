@@ -66,6 +66,7 @@ private:
     void add_query_routes();
     void add_state_routes();
     void add_replay_routes();
+    void add_verify_routes();
     void add_function_routes();
     void add_process_routes();
     void add_dead_letter_routes();

@@ -435,7 +435,8 @@ Result<RunResult> ReplayImpl::execute_session(const Json& before, RunControl& co
         .pause_at = optional_count(record["pause_at"]),
         .max_failures = optional_count(record["max_failures"]),
         .redoes_unknown = record["on_unknown"].as_string() == "redo",
-        .pushbacks_before = record["throttled"]["pushbacks"].as_uint()};
+        .pushbacks_before = record["throttled"]["pushbacks"].as_uint(),
+        .latency = LatencyHistogram::from_json(record["latency"])};
     TARN_ASSIGN(const auto runner,
                 Runner::open(std::move(setup), manifest_path(record), ledger_path(record)));
     TARN_TRY(store(record));
@@ -455,7 +456,8 @@ Result<Json> ReplayImpl::conclude(Json record, const RunResult& result) {
     if (result.error && result.error->kind == ErrorKind::stale) state = "failed";
     record.set("state", state)
         .set("active_us", result.active_us)
-        .set("throughput", samples_json(result.samples));
+        .set("throughput", samples_json(result.samples))
+        .set("latency", result.latency.to_json());
     record.set("order_violations", record["order_violations"].as_uint() + result.order_violations);
     record.set("error", result.error ? error_json(*result.error) : Json());
     record.set("ended", format_rfc3339(parts_.clock.now()));

@@ -122,6 +122,34 @@ std::string failure_text(const Json& failure) {
                        failure["outcome"].as_string() == "unknown" ? "  (outcome unknown)" : "");
 }
 
+std::string behind_text(const Json& behind) {
+    if (behind["keys"].as_uint() == 0) return "";
+    constexpr std::size_t shown = 3;
+    std::string most;
+    const auto& keys = behind["most"].elements();
+    for (std::size_t i = 0; i < std::min(keys.size(), shown); ++i)
+        most +=
+            fmt::format("{}{} {}", i == 0 ? "" : " · ",
+                        keys[i]["key"].is_null() ? "(without a key)" : printable(keys[i]["key"].as_string()),
+                        count(keys[i]["events"]));
+    return fmt::format("  behind: {} {}, by events: {}{}\n", count(behind["keys"]),
+                       behind["keys"].as_uint() == 1 ? "key" : "keys", most,
+                       behind["keys"].as_uint() > shown ? " …" : "");
+}
+
+// Of targets that act outside; what the others take says nothing about anybody.
+std::string latency_text(const Json& report) {
+    const Json& latency = report["latency"];
+    const std::string& target = report["target"].as_string();
+    const bool acts_outside =
+        target.starts_with("http") || target.starts_with("function:") || target.starts_with("exec:");
+    if (!acts_outside || latency.is_null()) return "";
+    return fmt::format("  answers: half within · {} · 99 in 100 within · {} · the longest took · {}\n",
+                       format_duration(latency["p50_us"].as_int()),
+                       format_duration(latency["p99_us"].as_int()),
+                       format_duration(latency["max_us"].as_int()));
+}
+
 std::string side(const Json& value) { return value.is_null() ? "(none)" : printable(value.as_string()); }
 
 std::string difference_text(const Json& difference) {
@@ -242,6 +270,7 @@ std::string render_text(const Json& report, bool colour) {
                        printable(report["name"].as_string()), printable(destination_of(report)));
     if (report["by_failure"].size() > 0) out += "  failed\n";
     for (const Json& failure : report["by_failure"].elements()) out += failure_text(failure);
+    out += behind_text(report["keys_behind"]);
     for (const Json& skip : report["by_skip"].elements())
         out += fmt::format("  skipped {}: {}{}\n", count(skip["count"]), printable(skip["cause"].as_string()),
                            skip["next"].is_null() ? "" : " (" + skip["next"].as_string() + ")");
@@ -256,6 +285,7 @@ std::string render_text(const Json& report, bool colour) {
                                ? ""
                                : fmt::format(", in the end it was asked for {:.0f} events/s",
                                              report["throttled"]["limit"].as_double()));
+    out += latency_text(report);
     const std::string& selected = report["hashes"]["selected"].as_string();
     if (!selected.empty() && counts["acknowledged"].as_uint() == counts["selected"].as_uint())
         out += fmt::format(

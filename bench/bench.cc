@@ -13,9 +13,9 @@ namespace tarn::bench {
 const std::vector<Bench>& all_benches() {
     static const std::vector<Bench> benches = [] {
         std::vector<Bench> all;
-        for (auto* part : {capture_benches, replay_benches, replay_scale_benches, operation_benches,
-                           pattern_benches, function_benches, pace_benches, state_benches, process_benches,
-                           target_benches})
+        for (auto* part : {capture_benches, replay_benches, replay_scale_benches, verify_benches,
+                           target_benches, operation_benches, pattern_benches, function_benches, pace_benches,
+                           state_benches, process_benches})
             for (auto& bench : part()) all.push_back(std::move(bench));
         return all;
     }();

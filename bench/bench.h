@@ -24,6 +24,7 @@ std::vector<Bench> capture_benches();
 std::vector<Bench> replay_benches();
 std::vector<Bench> pace_benches();
 std::vector<Bench> replay_scale_benches();
+std::vector<Bench> verify_benches();
 std::vector<Bench> operation_benches();
 std::vector<Bench> pattern_benches();
 std::vector<Bench> function_benches();

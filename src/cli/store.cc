@@ -101,6 +101,9 @@ Result<int> diff(Context& context) {
     codec::Json ignore = codec::Json::array();
     for (const auto& column : context.arguments.all("--ignore")) ignore.push(column);
     body.set("ignore", std::move(ignore));
+    codec::Json tolerances = codec::Json::array();
+    for (const auto& tolerance : context.arguments.all("--tolerance")) tolerances.push(tolerance);
+    body.set("tolerance", std::move(tolerances));
     if (const auto limit = context.arguments.get("--limit")) {
         if (limit->find_first_not_of("0123456789") != std::string::npos || limit->size() > 9)
             return fail(Code::bad_usage, fmt::format("--limit {}: a number", *limit));
@@ -180,7 +183,9 @@ std::vector<Command> store_commands() {
         {"store diff",
          "where two states differ",
          {{"BEFORE", "a store, a copy or snapshot:ID"}, {"AFTER", "the same"}},
-         {{"--ignore", "COLUMN", "do not compare this column", true}, {"--limit", "N", "default 1000"}},
+         {{"--ignore", "COLUMN", "do not compare this column", true},
+          {"--tolerance", "COLUMN=N", "numbers of this column may lie so far apart", true},
+          {"--limit", "N", "default 1000"}},
          "Example:\n  tarn store diff snapshot:sn-0052 accounts@fix\n\nExit codes: 0 equal, 4 differences",
          diff},
         {"store promote",

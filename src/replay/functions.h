@@ -53,6 +53,7 @@ struct FunctionAnswer {
     End end = End::done;
     std::string error;
     std::string version;  // of the code that answered, "" when none did
+    std::string output;   // when done: what it answered
 };
 
 struct RetryRule {
@@ -68,6 +69,12 @@ public:
     virtual RetryRule retries() const = 0;
     // `done` runs once, on any thread, and does not block.
     virtual void call(FunctionCall call, std::function<void(FunctionAnswer)> done) = 0;
+};
+
+// One of several whose answers to the same events are compared: comparison.h.
+struct ComparedFunction {
+    FunctionInfo info;
+    std::unique_ptr<FunctionAtWork> at_work;
 };
 
 // Thread-safe.

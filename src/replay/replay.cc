@@ -8,6 +8,7 @@
 #include <set>
 
 #include "replay/approval.h"
+#include "replay/comparison.h"
 #include "replay/delivered.h"
 #include "replay/destination.h"
 #include "replay/event_feed.h"
@@ -242,6 +243,14 @@ public:
     Status for_each_entry(std::string_view run,
                           const std::function<Status(const ManifestEntry&, std::string_view)>& fn) override;
 
+    Status for_each_event(std::string_view plan_or_run, const EventVisitor& fn) override;
+    Result<std::vector<ComparedFunction>> open_for_comparison(
+        std::string_view plan, const std::vector<std::string>& functions,
+        const std::vector<std::string>& allow) override {
+        TARN_ASSIGN(const Json document, body_of("plan", plan));
+        return replay::open_for_comparison(parts_, document, functions, allow);
+    }
+
     bool run_names(std::string_view run_uid, const std::string& subscription) override;
 
     Status save_report_part(std::string_view run, std::string_view key, const Json& value) override {
@@ -438,7 +447,8 @@ Result<RunResult> ReplayImpl::execute_session(const Json& before, RunControl& co
         .pause_at = optional_count(record["pause_at"]),
         .max_failures = optional_count(record["max_failures"]),
         .redoes_unknown = record["on_unknown"].as_string() == "redo",
-        .pushbacks_before = record["throttled"]["pushbacks"].as_uint()};
+        .pushbacks_before = record["throttled"]["pushbacks"].as_uint(),
+        .latency = LatencyHistogram::from_json(record["latency"])};
     TARN_ASSIGN(const auto runner,
                 Runner::open(std::move(setup), manifest_path(record), ledger_path(record)));
     TARN_TRY(store(record));
@@ -458,7 +468,8 @@ Result<Json> ReplayImpl::conclude(Json record, const RunResult& result) {
     if (result.error && result.error->kind == ErrorKind::stale) state = "failed";
     record.set("state", state)
         .set("active_us", result.active_us)
-        .set("throughput", samples_json(result.samples));
+        .set("throughput", samples_json(result.samples))
+        .set("latency", result.latency.to_json());
     record.set("order_violations", record["order_violations"].as_uint() + result.order_violations);
     record.set("error", result.error ? error_json(*result.error) : Json());
     record.set("ended", format_rfc3339(parts_.clock.now()));
@@ -508,13 +519,38 @@ Status ReplayImpl::for_each_entry(std::string_view run,
         });
 }
 
+std::map<StreamId, std::string> streams_of(const Json& plan) {
+    std::map<StreamId, std::string> streams;
+    for (const auto& [name, id] : plan["stream_ids"].members())
+        streams[StreamId{static_cast<std::uint32_t>(id.as_uint())}] = name;
+    return streams;
+}
+
+Status ReplayImpl::for_each_event(std::string_view plan_or_run, const EventVisitor& fn) {
+    const bool is_plan = plan_or_run.starts_with("pl-");
+    TARN_ASSIGN(const Json record, body_of(is_plan ? "plan" : "run", plan_or_run));
+    TARN_ASSIGN(const Json plan, body_of("plan", record["plan"].as_string()));
+    TARN_ASSIGN(const auto manifest, ManifestReader::open(parts_.fs, manifest_path(record)));
+    const std::map<StreamId, std::string> streams = streams_of(plan);
+    EventFeed feed(parts_.lake, *manifest, true);
+    FedEvent fed;
+    const auto visit = [&](const ManifestEntry& entry, std::uint64_t, const LedgerRecord* settled) -> Status {
+        TARN_TRY(feed.next(fed));
+        const auto stream = streams.find(entry.stream);
+        return fn(fed, stream == streams.end() ? "" : stream->second,
+                  settled ? ledger_kind_name(in_its_turn(settled->kind)) : "remaining");
+    };
+    // What was never run has no ledger, which reads as an empty one.
+    return for_each_settled(parts_.fs, manifest_path(record),
+                            is_plan ? job_file(parts_, plan_or_run, "ledger.bin") : ledger_path(record),
+                            visit);
+}
+
 Status ReplayImpl::ledger(std::string_view run, const std::function<Status(std::string_view)>& sink) {
     TARN_ASSIGN(const Json record, body_of("run", run));
     TARN_ASSIGN(const Json plan, body_of("plan", record["plan"].as_string()));
     TARN_ASSIGN(const auto manifest, ManifestReader::open(parts_.fs, manifest_path(record)));
-    std::map<StreamId, std::string> streams;
-    for (const auto& [name, id] : plan["stream_ids"].members())
-        streams[StreamId{static_cast<std::uint32_t>(id.as_uint())}] = name;
+    std::map<StreamId, std::string> streams = streams_of(plan);
     EventFeed feed(parts_.lake, *manifest, true);
     event::MetaReader reader;
     const auto write = [&](const ManifestEntry& entry, std::uint64_t, const LedgerRecord* settled) -> Status {

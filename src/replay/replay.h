@@ -11,6 +11,7 @@
 #include "lake/lake.h"
 #include "net/http_client.h"
 #include "query/query.h"
+#include "replay/event_feed.h"
 #include "replay/functions.h"
 #include "replay/plan.h"
 #include "replay/target.h"
@@ -104,6 +105,15 @@ public:
     virtual Status for_each_entry(
         std::string_view run,
         const std::function<Status(const ManifestEntry&, std::string_view outcome)>& fn) = 0;
+    // The same with the events themselves, in the order of the manifest. Of a plan every outcome is
+    // "remaining". What can no longer be read as it was frozen has a problem instead of an event.
+    using EventVisitor =
+        std::function<Status(const FedEvent& event, std::string_view stream_name, std::string_view outcome)>;
+    virtual Status for_each_event(std::string_view plan_or_run, const EventVisitor& fn) = 0;
+    // For comparing what functions answer to the plan's events: see comparison.h.
+    virtual Result<std::vector<ComparedFunction>> open_for_comparison(
+        std::string_view plan, const std::vector<std::string>& functions,
+        const std::vector<std::string>& allow) = 0;
     // Whether the plan of the run of that uid named this subscription (`--only`). Cheap after the first time.
     virtual bool run_names(std::string_view run_uid, const std::string& subscription) = 0;
     virtual Status save_report_part(std::string_view run, std::string_view key, const codec::Json& value) = 0;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include "codec/hash.h"
@@ -20,6 +22,8 @@ namespace {
 using codec::Json;
 
 constexpr std::size_t max_causes = 100;
+constexpr std::size_t max_behind = 100'000;  // keys that are counted one by one
+constexpr std::size_t behind_shown = 20;
 
 struct Cause {
     std::string text;
@@ -35,23 +39,26 @@ struct Range {
 struct Gathered {
     LedgerState state;
     std::vector<Range> acknowledged;
+    std::vector<Range> behind;   // failed, unknown, held
     std::vector<Cause> causes;   // of failed and unknown
     std::vector<Cause> skipped;  // why
 
     void take(const LedgerRecord& record) {
-        if (record.kind == LedgerKind::acknowledged) {
-            if (!acknowledged.empty() &&
-                acknowledged.back().first + acknowledged.back().count == record.first)
-                acknowledged.back().count += record.count;
-            else
-                acknowledged.push_back({record.first, record.count});
-        }
+        if (record.kind == LedgerKind::acknowledged) extend(acknowledged, record);
+        if (is_failure(record.kind) || record.kind == LedgerKind::held) extend(behind, record);
         if (record.kind == LedgerKind::failed || record.kind == LedgerKind::unknown)
             add_cause(causes, record);
         if (record.kind == LedgerKind::skipped) add_cause(skipped, record);
     }
 
 private:
+    static void extend(std::vector<Range>& ranges, const LedgerRecord& record) {
+        if (!ranges.empty() && ranges.back().first + ranges.back().count == record.first)
+            ranges.back().count += record.count;
+        else
+            ranges.push_back({record.first, record.count});
+    }
+
     static void add_cause(std::vector<Cause>& causes, const LedgerRecord& record) {
         auto cause = std::find_if(causes.begin(), causes.end(), [&record](const Cause& known) {
             return known.kind == record.kind && known.text == record.text;
@@ -182,6 +189,48 @@ Result<Json> failures_json(const ReportInputs& inputs, ManifestReader& manifest,
     return list;
 }
 
+// How far the keys are behind whose events did not all arrive: the number of each key's events that failed,
+// are unknown or are held, most first.
+Result<Json> behind_json(const ReportInputs& inputs, ManifestReader& manifest, const Gathered& gathered) {
+    struct Behind {
+        std::uint64_t events = 0;
+        ManifestEntry first;
+        std::int64_t last_us = 0;
+    };
+    std::unordered_map<std::uint64_t, Behind> keys;
+    bool is_complete = true;
+    ManifestEntry entry;
+    for (const Range& range : gathered.behind) {
+        manifest.seek(range.first);
+        for (std::uint64_t i = 0; i < range.count; ++i) {
+            TARN_ASSIGN(const bool more, manifest.next(entry));
+            if (!more) break;
+            auto known = keys.find(entry.key_hash);
+            is_complete = is_complete && (known != keys.end() || keys.size() < max_behind);
+            if (known == keys.end() && keys.size() == max_behind) continue;
+            if (known == keys.end()) known = keys.emplace(entry.key_hash, Behind{0, entry, 0}).first;
+            ++known->second.events;
+            known->second.last_us = entry.time_us;
+        }
+    }
+    std::vector<const Behind*> most;
+    for (const auto& [key, behind] : keys) most.push_back(&behind);
+    std::ranges::sort(most, [](const Behind* a, const Behind* b) {
+        return std::tuple(b->events, a->first.sequence) < std::tuple(a->events, b->first.sequence);
+    });
+    Json list = Json::array();
+    for (std::size_t i = 0; i < std::min(most.size(), behind_shown); ++i) {
+        const Json sample = sample_json(inputs.lake, most[i]->first, inputs.plan);
+        list.push(Json::object()
+                      .set("key", sample["key"])
+                      .set("events", most[i]->events)
+                      .set("first", sample["position"])
+                      .set("first_time", sample["time"])
+                      .set("last_time", format_rfc3339(Time{most[i]->last_us})));
+    }
+    return Json::object().set("keys", keys.size()).set("complete", is_complete).set("most", std::move(list));
+}
+
 // Why events were skipped, with what to do about those that the target has had.
 Json skipped_json(const Gathered& gathered) {
     Json list = Json::array();
@@ -209,6 +258,7 @@ Result<Json> make_report(const ReportInputs& inputs) {
     TARN_ASSIGN(const Gathered gathered, gather(inputs));
     TARN_ASSIGN(const auto manifest, ManifestReader::open(inputs.fs, inputs.manifest_path));
     TARN_ASSIGN(Json failures, failures_json(inputs, *manifest, gathered));
+    TARN_ASSIGN(Json behind, behind_json(inputs, *manifest, gathered));
     Json hashes;
     if (inputs.with_hashes) {
         TARN_ASSIGN(hashes, hashes_json(*manifest, gathered.acknowledged));
@@ -222,6 +272,7 @@ Result<Json> make_report(const ReportInputs& inputs) {
     report.set("started", record["started"]).set("ended", record["ended"]);
     report.set("counts", counts_json(gathered.state, manifest->entries())).set("by_type", plan["by_type"]);
     report.set("by_failure", std::move(failures)).set("by_skip", skipped_json(gathered));
+    report.set("keys_behind", std::move(behind));
     report.set("rate", rate_json(gathered.state, active_us));
     report.set("order", Json::object()
                             .set("kind", plan["order"])
@@ -249,7 +300,7 @@ Result<Json> make_report(const ReportInputs& inputs) {
         .set("stop", record["stop"])
         .set("throttled", record["throttled"])
         .set("on_unknown", record["on_unknown"]);
-    report.set("throughput", record["throughput"]).set("schema_version", 1);
+    report.set("throughput", record["throughput"]).set("latency", record["latency"]).set("schema_version", 1);
     return report;
 }
 

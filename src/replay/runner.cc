@@ -149,6 +149,7 @@ RunResult Runner::run() {
     result.order_violations = order_violations_;
     result.active_us = active_us();
     result.samples = setup_.samples;
+    result.latency = setup_.latency;
     return result;
 }
 
@@ -265,7 +266,9 @@ Status Runner::send_granted(std::size_t count) {
     std::vector<Sent> answers;
     if (!batch.empty()) {
         TARN_TRY(check_is_ours());
+        const std::int64_t began_us = setup_.parts.clock.monotonic_us();
         TARN_ASSIGN(answers, target_->send(batch));
+        setup_.latency.add(setup_.parts.clock.monotonic_us() - began_us, answers.size());
         if (answers.empty() || answers.size() > batch.size())
             return fail(Code::internal,
                         fmt::format("the target gave {} answers to {} events", answers.size(), batch.size()));

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "replay/event_feed.h"
+#include "replay/latency.h"
 #include "replay/ledger.h"
 #include "replay/pace.h"
 #include "replay/plan_document.h"
@@ -55,6 +56,7 @@ struct RunResult {
     std::uint64_t order_violations = 0;
     std::int64_t active_us = 0;
     std::vector<RunSample> samples;
+    LatencyHistogram latency;
     std::optional<Error> error;  // the target or the data could not go on
     std::optional<RunStop> stop;
     Throttled throttled;
@@ -76,6 +78,7 @@ struct RunnerSetup {
     std::optional<std::uint64_t> max_failures;  // more failed or unknown in this session: stop
     bool redoes_unknown = false;                // what was sent and not answered is sent again
     std::uint64_t pushbacks_before = 0;
+    LatencyHistogram latency = {};
 };
 
 LedgerKind kind_of(Delivery delivery);

@@ -251,6 +251,7 @@ private:
         }
         Attempted& attempted = *letter.result;
         const std::int64_t now = now_us();
+        if (attempted.was_tried) runner_.setup_.latency.add(now - event.began_us);
         if (attempted.pushed_back_us) {
             throttle_.pushed_back(now, *attempted.pushed_back_us);
             last_pushback_ = attempted.sent.error;

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "base/time.h"
+#include "report/charts.h"
 #include "report/html_escape.h"
 #include "report/report.h"
-#include "report/throughput_svg.h"
 #include "report/words.h"
 
 namespace tarn::report {
@@ -29,8 +29,8 @@ pre { border: 1px solid var(--line); padding: .6rem; } .faint { color: var(--fai
 .bar { display: flex; height: 1.4rem; border: 1px solid var(--line); } .bar span { min-width: 2px; }
 .acknowledged { background: var(--green); } .skipped { background: var(--blue); } .failed { background: var(--red); } .held { background: var(--amber); } .unknown { background: var(--ink); } .remaining { background: var(--grey); }
 .swatch { display: inline-block; width: .8rem; height: .8rem; margin-right: .4rem; }
-svg rect { fill: var(--blue); } svg line { stroke: var(--line); } svg text { fill: var(--faint); font: 11px system-ui, sans-serif; }
-@media print { @page { size: A4; margin: 15mm; } body { margin: 0; max-width: none; } h2 { break-after: avoid; } table, pre, svg { break-inside: avoid; } .bar span { print-color-adjust: exact; } }
+svg { max-width: 100%; } svg rect { fill: var(--blue); } svg rect.failed { fill: var(--red); } svg rect.unknown { fill: var(--ink); } svg rect.held { fill: var(--amber); } svg line { stroke: var(--line); } svg text { fill: var(--faint); font: 11px system-ui, sans-serif; }
+@media print { @page { size: A4; margin: 15mm; } body { margin: 0; max-width: none; } h2 { break-after: avoid; } table, pre, svg { break-inside: avoid; } .bar span, .swatch, svg { print-color-adjust: exact; } details::details-content { content-visibility: visible; display: block; } }
 )";
 
 std::string section(std::string_view title, const std::string& body) {
@@ -84,10 +84,40 @@ std::string failures(const Json& report) {
     if (report["error"].is_object())
         body += fmt::format("<p class=\"bad\">{}: {}</p>\n", escape_html(report["error"]["code"].as_string()),
                             escape_html(report["error"]["message"].as_string()));
+    if (report["stop"].is_object())
+        body += fmt::format("<p class=\"bad\">stopped: {}</p>\n",
+                            escape_html(report["stop"]["text"].as_string()));
     const auto& list = report["by_failure"].elements();
+    std::vector<Bar> bars;
+    for (const Json& failure : list)
+        bars.push_back({failure["cause"].as_string(), failure["count"].as_uint(),
+                        failure["outcome"].as_string() == "unknown" ? "unknown" : "failed"});
+    body += bars_svg(bars, "failures by cause");
     for (std::size_t i = 0; i < list.size(); ++i) body += failure_block(list[i], i == 0);
     if (body.empty()) return "";
     return section("What failed", body);
+}
+
+// The keys whose events did not all arrive.
+std::string behind(const Json& report) {
+    const Json& behind = report["keys_behind"];
+    if (behind["keys"].as_uint() == 0) return "";
+    std::vector<Bar> bars;
+    std::string table =
+        "<table><tr><th>key</th><th>events behind</th><th>since</th><th>event time</th></tr>\n";
+    for (const Json& key : behind["most"].elements()) {
+        const std::string name = key["key"].is_null() ? "(without a key)" : key["key"].as_string();
+        bars.push_back({name, key["events"].as_uint(), "held"});
+        table += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{} … {}</td></tr>\n",
+                             escape_html(name), count(key["events"]), escape_html(key["first"].as_string()),
+                             escape_html(key["first_time"].as_string()),
+                             escape_html(key["last_time"].as_string()));
+    }
+    return section(
+        "Keys that are behind",
+        fmt::format("<p>{}{} keys have events that failed, are unknown, or wait behind one.</p>\n{}{}",
+                    behind["complete"].as_bool(true) ? "" : "At least ", count(behind["keys"]),
+                    bars_svg(bars, "events behind, by key"), table + "</table>\n"));
 }
 
 std::string counts(const Json& report) {
@@ -123,6 +153,30 @@ std::string throughput(const Json& report) {
     return section("Throughput", picture + throughput_table(report["throughput"]));
 }
 
+std::string pushed_back(const Json& report) {
+    const Json& throttled = report["throttled"];
+    if (throttled["pushbacks"].as_uint() == 0) return "";
+    return fmt::format(
+        "<p>The target pushed back {} times{}.</p>\n", count(throttled["pushbacks"]),
+        throttled["limit"].is_null()
+            ? ""
+            : fmt::format("; in the end it was asked for {:.0f} events/s", throttled["limit"].as_double()));
+}
+
+std::string latency(const Json& report) {
+    const Json& latency = report["latency"];
+    const std::string picture = latency_svg(latency);
+    if (picture.empty()) return "";
+    const auto took = [&latency](std::string_view name) { return format_duration(latency[name].as_int()); };
+    return section(
+        "Latency",
+        fmt::format("<p>{} answers of the target: half of them within {}, 90 in 100 within {}, 99 in "
+                    "100 within {}; the longest took {}. A batch counts for each of its events.</p>\n",
+                    count(latency["answers"]), took("p50_us"), took("p90_us"), took("p99_us"),
+                    took("max_us")) +
+            picture + latency_table(latency));
+}
+
 std::string cell(const Json& value) {
     return value.is_null() ? "<span class=\"faint\">(none)</span>" : escape_html(value.as_string());
 }
@@ -136,6 +190,8 @@ std::string differences(const Json& list) {
         std::string events;
         for (const Json& event : difference["events"].elements())
             events += (events.empty() ? "" : "<br>") + escape_html(event.as_string());
+        if (difference["candidates"].as_bool())
+            events += "<br><span class=\"faint\">candidates: same key</span>";
         table += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
                              escape_html(difference["table"].as_string()),
                              escape_html(difference["key"].as_string()),
@@ -143,6 +199,15 @@ std::string differences(const Json& list) {
                              cell(difference["after"]), events);
     }
     return table + "</table>\n";
+}
+
+std::string more_differences(const Json& report) {
+    const std::string& with = report["verify"]["compared_with"].as_string();
+    const bool is_state =
+        (with.starts_with("snapshot:") || with.starts_with("store:")) && with.find(',') == std::string::npos;
+    if (!is_state) return "tarn verify " + report["run"].as_string() + " -o json";
+    return fmt::format("tarn store diff {} {} -o csv --limit 1000000",
+                       with.starts_with("store:") ? with.substr(6) : with, destination_of(report));
 }
 
 std::string verification(const Json& report) {
@@ -154,18 +219,19 @@ std::string verification(const Json& report) {
     for (const Json& check : verify["checks"].elements())
         body += fmt::format("<tr><td>{}</td><td>{}</td><td class=\"{}\">{}</td></tr>\n",
                             escape_html(check["name"].as_string()), escape_html(check["detail"].as_string()),
-                            check["ok"].as_bool() ? "ok" : "bad", check["ok"].as_bool() ? "ok" : "not ok");
+                            check["ok"].as_bool() ? "ok" : "bad",
+                            !check["ok"].as_bool()                      ? "not ok"
+                            : check["evidence"].as_string() == "sender" ? "not proved"
+                                                                        : "ok");
     body += "</table>\n";
     if (verify["differences"].size() > 0) {
-        body += fmt::format("<h3>{} differences in state</h3>\n",
+        body += fmt::format("<h3>{} differences</h3>\n",
                             format_count(std::max<std::uint64_t>(verify["differences_total"].as_uint(),
                                                                  verify["differences"].size())));
         body += differences(verify["differences"]);
         if (!verify["complete"].as_bool(true) || verify["differences"].size() > shown_differences)
-            body += fmt::format(
-                "<p>More than shown. All of them: {}</p>\n",
-                command(fmt::format("tarn store diff {} {} -o csv", verify["compared_with"].as_string(),
-                                    destination_of(report))));
+            body +=
+                fmt::format("<p>More than shown. All of them: {}</p>\n", command(more_differences(report)));
     }
     return section("Verification", body);
 }
@@ -245,8 +311,8 @@ std::string render_html(const Json& report, const Json& plan) {
     page +=
         fmt::format("<title>{} · {}</title>\n<style>{}</style></head><body>\n",
                     escape_html(report["run"].as_string()), escape_html(report["name"].as_string()), style);
-    page += headline(report) + failures(report) + counts(report) + throughput(report) + verification(report) +
-            frozen_plan(report, plan) + what_next(report, plan);
+    page += headline(report) + failures(report) + behind(report) + counts(report) + throughput(report) +
+            latency(report) + verification(report) + frozen_plan(report, plan) + what_next(report, plan);
     return page + "</body></html>\n";
 }
 

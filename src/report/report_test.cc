@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "report/charts.h"
 #include "report/html_escape.h"
-#include "report/throughput_svg.h"
 #include "report/words.h"
 
 namespace tarn::report {
@@ -120,6 +122,86 @@ TEST(Html, escapes_everything_that_comes_from_data) {
     EXPECT_EQ(page.find("http://"), std::string::npos);
     EXPECT_EQ(page.find("https://"), std::string::npos);
     EXPECT_EQ(escape_html("a\xff<\x01\"'&é"), "a\xEF\xBF\xBD&lt;\xEF\xBF\xBD&quot;&#39;&amp;é");
+}
+
+constexpr std::string_view hostile =
+    "\"'></td><script>alert(1)</script><img src=http://evil.example/x onerror=alert(1)><a "
+    "href='https://evil.example'>";
+
+// The same document with hostile text in the place of every text and of the names of event types.
+Json made_hostile(const Json& json, std::string_view name = "") {
+    if (json.is_string()) return Json(hostile);
+    Json made = json;
+    if (json.is_array()) {
+        made = Json::array();
+        for (const Json& element : json.elements()) made.push(made_hostile(element));
+    }
+    if (json.is_object()) {
+        made = Json::object();
+        for (const auto& [key, value] : json.members())
+            made.set(name == "by_type" ? hostile : std::string_view(key), made_hostile(value, key));
+    }
+    return made;
+}
+
+std::vector<std::string> tags_of(const std::string& page) {
+    std::vector<std::string> tags;
+    for (auto at = page.find('<'); at != std::string::npos; at = page.find('<', at + 1))
+        tags.push_back(page.substr(at, page.find('>', at) - at + 1));
+    return tags;
+}
+
+Json verified_report() {
+    Json report = finished_report();
+    report.set("verify",
+               parse(R"({"checked":true,"compared_with":"store:accounts","equal":false,"target_read":false,
+        "checks":[{"name":"target","ok":true,"detail":"only said","evidence":"sender"},{"name":"state","ok":false,"detail":"5 differ"}],
+        "differences_total":5,"complete":false,"differences":[{"table":"t","key":"1","column":"c","before":"1","after":null,"events":["bank 0:1"],"candidates":true}]})"));
+    report.set("by_skip", parse(R"([{"cause":"had it","count":3,"next":"--again"}])"));
+    report.set("latency",
+               parse(R"({"answers":30,"mean_us":900,"max_us":70000,"p50_us":1023,"p90_us":2047,"p99_us":65535,
+        "buckets":[[1023,20],[2047,9],[81919,1]]})"));
+    report.set("keys_behind", parse(R"({"keys":2,"complete":true,"most":[
+        {"key":"ACC-0172","events":38,"first":"bank 2:1180","first_time":"2024-03-04T10:02:11Z","last_time":"2024-03-05T10:02:11Z"},
+        {"key":null,"events":1,"first":"bank 3:977","first_time":"2024-03-04T10:02:11Z","last_time":"2024-03-04T10:02:11Z"}]})"));
+    report.set("error", parse(R"({"code":"TARN-7104","message":"no"})"));
+    return report;
+}
+
+TEST(Html, hostile_events_stay_text_and_nothing_is_fetched) {
+    const std::string page = render_html(made_hostile(verified_report()), made_hostile(a_plan()));
+    const std::string known[] = {
+        "!doctype", "html",    "head",    "meta",    "title",  "style", "body",  "h1", "h2", "h3",
+        "p",        "section", "details", "summary", "strong", "span",  "table", "tr", "th", "td",
+        "pre",      "code",    "div",     "svg",     "rect",   "line",  "text",  "ul", "li", "br"};
+    for (const std::string& tag : tags_of(page)) {
+        const std::size_t begin = tag.starts_with("</") ? 2 : 1;
+        const std::string name = tag.substr(begin, tag.find_first_of(" >", begin) - begin);
+        EXPECT_NE(std::ranges::find(known, name), std::end(known)) << tag;
+        for (const char* attribute : {" src", " href", " on", "url("})
+            EXPECT_EQ(tag.find(attribute), std::string::npos) << tag;
+    }
+    EXPECT_EQ(page.find("@import"), std::string::npos);
+    EXPECT_EQ(page.find("url("), std::string::npos);
+    EXPECT_NE(page.find("&lt;script&gt;"), std::string::npos);
+}
+
+TEST(Html, shows_latency_keys_behind_and_what_is_not_proved) {
+    const std::string page = render_html(verified_report(), a_plan());
+    for (const char* part : {"half of them within 1 ms", "up to 81 ms: 1 answers",
+                             "<h2>Keys that are behind</h2>", "ACC-0172: 38", "(without a key)", "not proved",
+                             "candidates: same key", "tarn store diff accounts accounts@fix"})
+        EXPECT_NE(page.find(part), std::string::npos) << part;
+    EXPECT_EQ(render_html(finished_report(), a_plan()).find("Latency"), std::string::npos);
+    EXPECT_EQ(latency_svg({}), "");
+    EXPECT_EQ(latency_svg(parse(R"({"buckets":[[1]]})")), "");
+    EXPECT_NE(latency_svg(parse(R"({"answers":1,"buckets":[[0,1]]})")).find("<rect"), std::string::npos);
+}
+
+TEST(ReportText, names_the_keys_that_are_behind) {
+    EXPECT_NE(render_text(verified_report(), false)
+                  .find("  behind: 2 keys, by events: ACC-0172 38 · (without a key) 1\n"),
+              std::string::npos);
 }
 
 TEST(Html, has_its_parts_in_their_order) {

@@ -24,16 +24,49 @@ std::string failure_text(const Json& failure) {
                        failure["outcome"].as_string() == "unknown" ? "  (outcome unknown)" : "");
 }
 
+std::string behind_text(const Json& behind) {
+    if (behind["keys"].as_uint() == 0) return "";
+    constexpr std::size_t shown = 3;
+    std::string most;
+    const auto& keys = behind["most"].elements();
+    for (std::size_t i = 0; i < std::min(keys.size(), shown); ++i)
+        most +=
+            fmt::format("{}{} {}", i == 0 ? "" : " · ",
+                        keys[i]["key"].is_null() ? "(without a key)" : printable(keys[i]["key"].as_string()),
+                        count(keys[i]["events"]));
+    return fmt::format("  behind: {} {}, by events: {}{}\n", count(behind["keys"]),
+                       behind["keys"].as_uint() == 1 ? "key" : "keys", most,
+                       behind["keys"].as_uint() > shown ? " …" : "");
+}
+
+// Of targets that act outside; what the others take says nothing about anybody.
+std::string latency_text(const Json& report) {
+    const Json& latency = report["latency"];
+    const std::string& target = report["target"].as_string();
+    const bool acts_outside =
+        target.starts_with("http") || target.starts_with("function:") || target.starts_with("exec:");
+    if (!acts_outside || latency.is_null()) return "";
+    return fmt::format("  answers: half within · {} · 99 in 100 within · {} · the longest took · {}\n",
+                       format_duration(latency["p50_us"].as_int()),
+                       format_duration(latency["p99_us"].as_int()),
+                       format_duration(latency["max_us"].as_int()));
+}
+
 std::string side(const Json& value) { return value.is_null() ? "(none)" : printable(value.as_string()); }
 
 std::string difference_text(const Json& difference) {
     const std::string column = difference["column"].as_string();
+    const bool is_row = difference["table"].as_string() != "output" && column.empty();
     std::string text = fmt::format("  {} {}  {}  {} → {}", printable(difference["table"].as_string()),
-                                   printable(difference["key"].as_string()), column.empty() ? "row" : column,
+                                   printable(difference["key"].as_string()),
+                                   is_row           ? "row"
+                                   : column.empty() ? "answer"
+                                                    : printable(column),
                                    side(difference["before"]), side(difference["after"]));
     if (difference["events"].size() > 0)
         text += "   after " + printable(difference["events"].elements().front().as_string());
     if (difference["events"].size() > 1) text += fmt::format(" and {} more", difference["events"].size() - 1);
+    if (difference["candidates"].as_bool()) text += " (candidates: same key)";
     return text + "\n";
 }
 
@@ -47,6 +80,17 @@ std::string differences_text(const Json& verification, std::size_t shown, std::s
     const std::uint64_t all =
         std::max<std::uint64_t>(differences.size(), verification["differences_total"].as_uint());
     if (all > shown) text += fmt::format("{}  {} more: {}\n", indent, format_count(all - shown), rest);
+    return text;
+}
+
+// Where the answers of two functions differ, and how often.
+std::string paths_text(const Json& paths) {
+    std::string text;
+    for (const Json& one : paths.elements())
+        text += fmt::format(
+            "  {:>8}  {}   the first: {}\n", count(one["count"]),
+            one["path"].as_string().empty() ? "(the whole answer)" : printable(one["path"].as_string()),
+            printable(one["first"].as_string()));
     return text;
 }
 
@@ -94,6 +138,7 @@ std::string render_text(const Json& report, bool colour) {
                        printable(report["name"].as_string()), printable(destination_of(report)));
     if (report["by_failure"].size() > 0) out += "  failed\n";
     for (const Json& failure : report["by_failure"].elements()) out += failure_text(failure);
+    out += behind_text(report["keys_behind"]);
     for (const Json& skip : report["by_skip"].elements())
         out += fmt::format("  skipped {}: {}{}\n", count(skip["count"]), printable(skip["cause"].as_string()),
                            skip["next"].is_null() ? "" : " (" + skip["next"].as_string() + ")");
@@ -108,6 +153,7 @@ std::string render_text(const Json& report, bool colour) {
                                ? ""
                                : fmt::format(", in the end it was asked for {:.0f} events/s",
                                              report["throttled"]["limit"].as_double()));
+    out += latency_text(report);
     const std::string& selected = report["hashes"]["selected"].as_string();
     if (!selected.empty() && counts["acknowledged"].as_uint() == counts["selected"].as_uint())
         out += fmt::format(
@@ -125,14 +171,21 @@ std::string render_text(const Json& report, bool colour) {
 std::string render_verify_text(const Json& verification, bool colour) {
     const Paint paint(colour);
     std::string out;
-    for (const Json& check : verification["checks"].elements())
+    for (const Json& check : verification["checks"].elements()) {
+        const bool is_proved = check["evidence"].as_string() != "sender";
         out += fmt::format("{:<10} {:<90} {}\n", check["name"].as_string(),
                            printable(check["detail"].as_string()),
-                           check["ok"].as_bool() ? paint.green("ok") : paint.red("NOT OK"));
+                           !check["ok"].as_bool() ? paint.red("NOT OK")
+                           : is_proved            ? paint.green("ok")
+                                                  : paint.yellow("not proved"));
+    }
+    out += paths_text(verification["outputs"]["by_path"]);
     out += differences_text(verification, shown_differences, "", "-o json lists them");
     if (!verification["complete"].as_bool(true))
-        out += "  the list of differences is cut: see tarn store diff\n";
-    return out + (verification["equal"].as_bool() ? paint.green("equal") : paint.red("not equal")) + "\n";
+        out += "  the list of differences is cut: it has the first 1,000\n";
+    if (!verification["equal"].as_bool()) return out + paint.red("not equal") + "\n";
+    return out + paint.green("equal") +
+           (verification["target_read"].as_bool(true) ? "\n" : ", as far as it can be read\n");
 }
 
 }  // namespace tarn::report

@@ -64,6 +64,9 @@ std::string reason_of(const Json& report) {
     if (counts["remaining"].as_uint() > 0)
         return fmt::format("{} events are still to be sent", count(counts["remaining"]));
     if (!has_been_verified(verify)) return "every event was settled, but nothing has been verified yet";
+    if (!verify["target_read"].as_bool(true))
+        return "every event was acknowledged and verification found no difference, but the target cannot be "
+               "read";
     return "every event arrived and verification found no difference";
 }
 

@@ -127,6 +127,7 @@ Api::Api(Engine& engine) : engine_(engine), workers_(os::make_thread_executor(wo
     add_state_routes();
     add_replay_routes();
     add_selection_routes();
+    add_verify_routes();
     add_function_routes();
     add_process_routes();
     add_dead_letter_routes();

@@ -67,6 +67,7 @@ private:
     void add_state_routes();
     void add_replay_routes();
     void add_selection_routes();
+    void add_verify_routes();
     void add_function_routes();
     void add_process_routes();
     void add_dead_letter_routes();

@@ -4,7 +4,6 @@
 #include "os/thread_priority.h"
 #include "report/report.h"
 #include "server/api.h"
-#include "verify/verify.h"
 
 namespace tarn::server {
 namespace {
@@ -225,23 +224,6 @@ Result<net::Response> show_ledger(Call& call) {
     return response;
 }
 
-Result<net::Response> verify_run(Call& call) {
-    TARN_TRY(call.engine.catch_up());
-    TARN_ASSIGN(const codec::Json body, call.json({"against", "ignore"}));
-    verify::VerifyRequest request;
-    request.run = call.arguments[0];
-    if (body.has("against")) request.against = body["against"].as_string();
-    for (const auto& column : body["ignore"].elements()) request.ignore_columns.push_back(column.as_string());
-    TARN_ASSIGN(codec::Json result,
-                verify::verify(call.engine.replay(), call.engine.lake(), call.engine.state(), request));
-    codec::Json data;
-    data.set("run", request.run)
-        .set("equal", result["equal"])
-        .set("differences", result["differences"].size());
-    TARN_TRY(call.engine.record("run.verified", request.run, data));
-    return json_response(std::move(result));
-}
-
 }  // namespace
 
 void Api::add_replay_routes() {
@@ -258,7 +240,6 @@ void Api::add_replay_routes() {
     add("POST", "/v1/runs/{}/resume", "run", resume_run);
     add("POST", "/v1/runs/{}/cancel", "run", cancel_run);
     add("POST", "/v1/runs/{}/pace", "run", pace_run);
-    add("POST", "/v1/runs/{}/verify", "run", verify_run);
 }
 
 }  // namespace tarn::server

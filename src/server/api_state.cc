@@ -199,9 +199,12 @@ Result<net::Response> discard_copy(Call& call) {
 
 Result<net::Response> diff_states(Call& call) {
     TARN_TRY(call.engine.catch_up());
-    TARN_ASSIGN(const codec::Json body, call.json({"before", "after", "ignore", "limit"}));
+    TARN_ASSIGN(const codec::Json body, call.json({"before", "after", "ignore", "tolerance", "limit"}));
     state::DiffOptions options;
     for (const auto& column : body["ignore"].elements()) options.ignore_columns.push_back(column.as_string());
+    std::vector<std::string> tolerances;
+    for (const auto& text : body["tolerance"].elements()) tolerances.push_back(text.as_string());
+    TARN_ASSIGN(options.tolerances, state::Tolerances::parse(tolerances));
     if (body.has("limit")) options.limit = body["limit"].as_uint();
     TARN_ASSIGN(const auto diff,
                 call.engine.state().diff(body["before"].as_string(), body["after"].as_string(), options));

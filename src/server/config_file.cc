@@ -247,24 +247,14 @@ bool ConfigFile::is_misspelt_within(std::string_view path) const {
     });
 }
 
-Result<ConfigFile> read_config_file(const std::string& text, const std::string& name,
-                                    std::vector<Error>& mistakes) {
+namespace {
+
+Result<YAML::Node> load(const std::string& text, const std::string& name) {
     if (!codec::is_valid_utf8(text))
         return fail(Code::bad_config, fmt::format("{} is not UTF-8 text", name),
                     {.next = "save it as UTF-8; what may stand in it: tarn config explain --help"});
     try {
-        const YAML::Node node = YAML::Load(text);
-        if (!node.IsMap())
-            return fail(Code::bad_config,
-                        fmt::format("{} holds no settings; it begins with version: 1", name),
-                        {.next = "begin it with the line: version: 1"});
-        ConfigFile file{.name = name, .settings = {}, .keys = {}, .values = {}, .misspelt = {}};
-        Reader reader(file, mistakes);
-        file.settings = reader.read(node, root, "");
-        if (reader.too_large())
-            return fail(Code::bad_config, fmt::format("{} holds more than 100,000 settings", name),
-                        {.next = "are there aliases (*name) that stand for very much? Write less"});
-        return file;
+        return YAML::Load(text);
     } catch (const YAML::Exception& problem) {
         return fail(Code::bad_config, problem.msg,
                     {.place = {.source = name,
@@ -273,6 +263,37 @@ Result<ConfigFile> read_config_file(const std::string& text, const std::string& 
                                .byte = {}},
                      .next = "correct the YAML there: blanks instead of tabs, and every bracket closed"});
     }
+}
+
+Failure too_many(const std::string& name) {
+    return fail(Code::bad_config, fmt::format("{} holds more than 100,000 settings", name),
+                {.next = "are there aliases (*name) that stand for very much? Write less"});
+}
+
+}  // namespace
+
+Result<ConfigFile> read_config_file(const std::string& text, const std::string& name,
+                                    std::vector<Error>& mistakes) {
+    TARN_ASSIGN(const YAML::Node node, load(text, name));
+    if (!node.IsMap())
+        return fail(Code::bad_config, fmt::format("{} holds no settings; it begins with version: 1", name),
+                    {.next = "begin it with the line: version: 1"});
+    ConfigFile file{.name = name, .settings = {}, .keys = {}, .values = {}, .misspelt = {}};
+    Reader reader(file, mistakes);
+    file.settings = reader.read(node, root, "");
+    if (reader.too_large()) return too_many(name);
+    return file;
+}
+
+Result<codec::Json> read_yaml(const std::string& text, const std::string& name) {
+    TARN_ASSIGN(const YAML::Node node, load(text, name));
+    ConfigFile file{.name = name, .settings = {}, .keys = {}, .values = {}, .misspelt = {}};
+    std::vector<Error> mistakes;
+    Reader reader(file, mistakes);
+    codec::Json json = reader.read(node, anything, "");
+    if (reader.too_large()) return too_many(name);
+    if (!mistakes.empty()) return fail(mistakes.front());
+    return json;
 }
 
 }  // namespace tarn::server

@@ -31,4 +31,7 @@ struct ConfigFile {
 Result<ConfigFile> read_config_file(const std::string& text, const std::string& name,
                                     std::vector<Error>& mistakes);
 
+// Any YAML as JSON, by the same rules, whatever keys it has; errors name line and column.
+Result<codec::Json> read_yaml(const std::string& text, const std::string& name);
+
 }  // namespace tarn::server

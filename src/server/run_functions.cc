@@ -46,9 +46,12 @@ FunctionAnswer::End end_of(InvocationEnd end) {
 }
 
 FunctionAnswer answer_of(const replay::FunctionCall& call, const functions::InvocationResult& result) {
-    FunctionAnswer answer{.version = result.version};
+    FunctionAnswer answer{.version = result.version, .output = {}};
     const auto verdict = process::verdicts_of(items_of(call), result, 0).front();
-    if (verdict.kind == process::Verdict::Kind::done) return answer;
+    if (verdict.kind == process::Verdict::Kind::done) {
+        answer.output = result.payload;
+        return answer;
+    }
     answer.end = end_of(result.end);
     answer.error = fmt::format("{}: {}", verdict.attempt.error_type, verdict.attempt.message);
     return answer;
@@ -80,7 +83,7 @@ public:
         const auto sent = host_.invoke(
             name_, std::move(invocation),
             [call, done](const functions::InvocationResult& result) { done(answer_of(call, result)); });
-        if (!sent) done({FunctionAnswer::End::could_not_run, sent.error().message, ""});
+        if (!sent) done({FunctionAnswer::End::could_not_run, sent.error().message, "", ""});
     }
 
 private:

@@ -136,6 +136,7 @@ private:
             auto before = cell_text(left.values[i]), after = cell_text(right.values[i]);
             if (before == after && left.values[i].index() == right.values[i].index()) continue;
             if (before == after && is_number(left.values[i]) && is_number(right.values[i])) continue;
+            if (before && after && options_.tolerances.covers(what.columns[i], *before, *after)) continue;
             if (is_full()) {
                 result_.total++;
                 continue;

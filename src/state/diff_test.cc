@@ -89,6 +89,16 @@ TEST_F(Diff, IgnoresColumnsAndLimitsTheList) {
     EXPECT_EQ(result.rows_compared, 50u);
 }
 
+TEST_F(Diff, NumbersOfAColumnMayLieApartAsFarAsItsTolerance) {
+    const std::string schema = "CREATE TABLE t(k PRIMARY KEY, balance, n); INSERT INTO t VALUES ";
+    const std::string left = schema + "(1, '10.29', 1), (2, '10.29', 1), (3, NULL, 1)",
+                      right = schema + "(1, '10.30', 1), (2, '10.31', 2), (3, 0, 1)";
+    const auto tolerances = Tolerances::parse({"balance=0.01"});
+    EXPECT_EQ(texts(between(left, right, {.ignore_columns = {}, .tolerances = *tolerances})),
+              (std::vector<std::string>{"t[2].balance: 10.29 -> 10.31", "t[2].n: 1 -> 2",
+                                        "t[3].balance: NULL -> 0"}));
+}
+
 TEST_F(Diff, TablesAndColumnsOnOneSide) {
     const auto result =
         between("CREATE TABLE a(x); INSERT INTO a VALUES (1); CREATE TABLE c(k PRIMARY KEY, old)",

@@ -205,12 +205,14 @@ Result<SnapshotInfo> SnapshotInfo::from_json(const Json& json) {
 Json Difference::to_json() const {
     auto list = Json::array();
     for (const auto& one : events) list.push(one);
-    return Json::object({{"table", table},
-                         {"key", key},
-                         {"column", column},
-                         {"before", optional_text(before)},
-                         {"after", optional_text(after)},
-                         {"events", std::move(list)}});
+    auto json = Json::object({{"table", table},
+                              {"key", key},
+                              {"column", column},
+                              {"before", optional_text(before)},
+                              {"after", optional_text(after)},
+                              {"events", std::move(list)}});
+    if (are_candidates) json.set("candidates", true);
+    return json;
 }
 
 }  // namespace tarn::state

@@ -17,6 +17,7 @@
 #include "os/clock.h"
 #include "os/rng.h"
 #include "pattern/pattern.h"
+#include "state/tolerance.h"
 
 namespace tarn::state {
 
@@ -117,6 +118,8 @@ struct Difference {
     std::string table, key, column;            // column "" : the whole row is missing on one side
     std::optional<std::string> before, after;  // nullopt: no such row or NULL
     std::vector<std::string> events;           // "bank 2:1180 verify_cash_deposit 2024-03-04T10:02:11Z"
+    // The events are only some that may be the cause: the last ones of the same key.
+    bool are_candidates = false;
     codec::Json to_json() const;
 };
 struct DiffResult {
@@ -130,6 +133,7 @@ struct DiffResult {
 
 struct DiffOptions {
     std::vector<std::string> ignore_columns;
+    Tolerances tolerances = {};  // of columns that are not in the primary key
     std::size_t limit = 1000;
 };
 

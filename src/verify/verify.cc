@@ -2,10 +2,10 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-
 #include "verify/candidates.h"
-#include "verify/checks.h"
+#include "verify/document.h"
+#include "verify/expectations.h"
+#include "verify/read_back.h"
 
 namespace tarn::verify {
 namespace {
@@ -31,87 +31,87 @@ Result<Side> resolve_side(state::State& state, const std::string& text) {
                 {.next = "tarn snapshot list, tarn store list"});
 }
 
-struct Comparison {
-    std::vector<Check> checks;
-    std::vector<state::Difference> differences;
-    std::uint64_t total = 0;
-};
-
-Result<Comparison> compare_state(const Subject& subject, const VerifyRequest& request) {
-    if (subject.plan["store"].is_null())
+Status compare_state(const Subject& subject, const VerifyRequest& request, std::vector<Check>& checks,
+                     Differences& differences) {
+    if (subject.store().empty())
         return fail(Code::bad_usage,
                     fmt::format("run {} went to {}, which holds no state to compare", request.run,
                                 subject.plan["target"].as_string()),
                     {.next = fmt::format("tarn verify {}", request.run)});
     TARN_ASSIGN(const Side against, resolve_side(subject.state, *request.against));
-    const std::string& into = subject.plan["into"].as_string();
-    const std::string store = into.empty() ? subject.plan["store"].as_string() : into;
+    const std::string store = subject.store();
     TARN_ASSIGN(const state::StoreInfo after, subject.state.store(store));
-    Comparison comparison;
-    comparison.checks.push_back(check_positions(against.positions, after.positions));
-    TARN_ASSIGN(
-        state::DiffResult diff,
-        subject.state.diff(against.name, store, {.ignore_columns = request.ignore_columns, .limit = 1000}));
-    comparison.checks.push_back(
-        {"state", diff.total == 0,
-         fmt::format("{} against {}: {} differences in {} rows{}", store, against.name,
-                     format_count(diff.total), format_count(diff.rows_compared),
-                     diff.total > 0 && !diff.events_note.empty()
-                         ? fmt::format(" (events: {})", diff.events_note)
-                         : "")});
-    comparison.total = diff.total;
-    comparison.differences = std::move(diff.differences);
-    TARN_TRY(name_candidates(subject, comparison.differences));
-    return comparison;
+    checks.push_back(check_positions(against.positions, after.positions));
+    TARN_ASSIGN(state::DiffResult diff, subject.state.diff(against.name, store,
+                                                           {.ignore_columns = request.leniency.ignored,
+                                                            .tolerances = request.leniency.tolerances,
+                                                            .limit = Differences::shown}));
+    checks.push_back({.name = "state",
+                      .ok = diff.total == 0,
+                      .detail = fmt::format("{} against {}: {} differences in {} rows{}", store, against.name,
+                                            format_count(diff.total), format_count(diff.rows_compared),
+                                            diff.total > 0 && !diff.events_note.empty()
+                                                ? fmt::format(" (events: {})", diff.events_note)
+                                                : ""),
+                      .evidence = Evidence::target});
+    differences.add_all(std::move(diff.differences), diff.total);
+    return {};
 }
 
-Result<Json> document_of(const std::vector<Check>& checks, const Comparison& comparison,
-                         const VerifyRequest& request) {
-    Json list = Json::array(), failed = Json::array(), differences = Json::array();
-    for (const Check& check : checks) {
-        list.push(check.to_json());
-        if (!check.ok) failed.push(check.name);
+// What was read back tells more than that the target cannot be read.
+void add_target(std::vector<Check>& checks, Check target, std::optional<Check> read_back) {
+    if (read_back && target.evidence == Evidence::sender) {
+        checks.push_back(std::move(*read_back));
+        return;
     }
-    for (const state::Difference& difference : comparison.differences) differences.push(difference.to_json());
-    const bool equal = comparison.total == 0 &&
-                       std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok; });
-    Json document = Json::object();
-    document.set("run", request.run)
-        .set("checked", true)
-        .set("checks", std::move(list))
-        .set("failed_checks", std::move(failed))
-        .set("differences", std::move(differences));
-    document.set("differences_total", comparison.total)
-        .set("complete", comparison.differences.size() == comparison.total);
-    document.set("compared_with", request.against ? Json(*request.against) : Json())
-        .set("equal", equal)
-        .set("schema_version", 1);
-    return document;
+    checks.push_back(std::move(target));
+    if (read_back) checks.push_back(std::move(*read_back));
+}
+
+Json compared_with(const VerifyRequest& request) {
+    std::string text;
+    const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+    if (request.against) add(*request.against);
+    if (!request.expect.is_null()) add("expectations of " + request.expect_name);
+    if (request.read_back) add(*request.read_back);
+    return text.empty() ? Json() : Json(text);
 }
 
 }  // namespace
 
-Result<Json> verify(replay::Replay& replay, lake::Lake& lake, state::State& state,
-                    const VerifyRequest& request) {
-    TARN_ASSIGN(Json report, replay.show_run(request.run));
-    TARN_ASSIGN(Json plan, replay.show_plan(report["plan"].as_string()));
-    const Subject subject{replay, lake, state, std::move(report), std::move(plan)};
+Result<Json> verify(const Parts& parts, const VerifyRequest& request) {
+    TARN_ASSIGN(Json report, parts.replay.show_run(request.run));
+    TARN_ASSIGN(Json plan, parts.replay.show_plan(report["plan"].as_string()));
+    const Subject subject{parts.replay, parts.lake,        parts.state,
+                          parts.query,  std::move(report), std::move(plan)};
     if (subject.report["state"].as_string() == "created")
         return fail(Code::run_state,
                     fmt::format("run {} has not been started: there is nothing to verify", request.run),
                     {.next = fmt::format("tarn replay resume {}", request.run)});
+    std::vector<Expectation> expectations;
+    if (!request.expect.is_null()) {
+        TARN_ASSIGN(expectations, parse_expectations(request.expect, request.leniency));
+    }
     std::vector<Check> checks = {check_counts(subject)};
     TARN_ASSIGN(Check hashes, check_hashes(subject));
     TARN_ASSIGN(Check ledger, check_ledger(subject));
-    TARN_ASSIGN(Check target, check_target(subject));
-    checks.insert(checks.end(), {std::move(hashes), std::move(ledger), std::move(target)});
-    Comparison comparison;
-    if (request.against) {
-        TARN_ASSIGN(comparison, compare_state(subject, request));
-        checks.insert(checks.end(), comparison.checks.begin(), comparison.checks.end());
+    checks.insert(checks.end(), {std::move(hashes), std::move(ledger)});
+    Differences differences;
+    std::optional<Check> read_back;
+    if (request.read_back) {
+        TARN_ASSIGN(read_back,
+                    check_read_back(parts, subject, *request.read_back, request.leniency, differences));
     }
-    TARN_ASSIGN(Json document, document_of(checks, comparison, request));
-    TARN_TRY(replay.save_report_part(request.run, "verify", document));
+    TARN_ASSIGN(Check target, check_target(subject));
+    add_target(checks, std::move(target), std::move(read_back));
+    if (request.against) TARN_TRY(compare_state(subject, request, checks, differences));
+    TARN_ASSIGN(auto expected, check_expectations(subject, expectations, differences));
+    checks.insert(checks.end(), std::make_move_iterator(expected.begin()),
+                  std::make_move_iterator(expected.end()));
+    TARN_TRY(name_candidates(subject, differences.list()));
+    Json document = document_of(checks, differences);
+    document.set("run", request.run).set("compared_with", compared_with(request)).set("schema_version", 1);
+    TARN_TRY(parts.replay.save_report_part(request.run, "verify", document));
     return document;
 }
 

@@ -47,8 +47,7 @@ protected:
     }
 
     Json verify_run(const std::string& run, std::optional<std::string> against = {}) {
-        const auto document = verify(*world.replay, *world.lake, world.state,
-                                     {.run = run, .against = std::move(against), .ignore_columns = {}});
+        const auto document = verify(parts(), {.run = run, .against = std::move(against)});
         EXPECT_TRUE(document) << document.error().text();
         return document.value_or(Json());
     }
@@ -60,8 +59,11 @@ protected:
         return none;
     }
 
+    Parts parts() { return {*world.replay, *world.lake, world.state, world.query, world.clock, stop}; }
+
     World world;
     StreamId bank;
+    std::atomic<bool> stop = false;
 };
 
 TEST_F(VerifyTest, a_good_run_is_equal_and_the_report_keeps_it) {
@@ -96,7 +98,7 @@ TEST_F(VerifyTest, a_file_is_read_again_line_by_line) {
     world.fs->damage("/out/events", 200, 1);
     const std::string text = *os::read_file(*world.fs, "/out/events");
     ASSERT_TRUE(os::write_file_durably(*world.fs, "/out/events", text + text.substr(0, text.find('\n') + 1)));
-    EXPECT_NE(check(verify_run(run), "target")["detail"].as_string().find("more than the 40"),
+    EXPECT_NE(check(verify_run(run), "target")["detail"].as_string().find("1 more than once in 1 key"),
               std::string::npos);
     ASSERT_TRUE(os::write_file_durably(*world.fs, "/out/events", text.substr(0, text.size() - 5)));
     EXPECT_FALSE(check(verify_run(run), "target")["ok"].as_bool());
@@ -115,7 +117,12 @@ TEST_F(VerifyTest, a_stream_is_read_again_by_the_runs_mark) {
     world.lake->events.back().payload = "{\"other\":1}";
     EXPECT_FALSE(check(verify_run(run), "target")["ok"].as_bool());
     world.lake->events.pop_back();
-    EXPECT_NE(check(verify_run(run), "target")["detail"].as_string().find("holds 39"), std::string::npos);
+    EXPECT_NE(check(verify_run(run), "target")["detail"].as_string().find(
+                  "39 events of this run, 40 were acknowledged: 1 missing in 1 key (the first: bank 1:19"),
+              std::string::npos);
+    const Json gone = check(verify_run(run), "target")["counts"];
+    EXPECT_EQ(gone["missing"].as_uint(), 1u);
+    EXPECT_EQ(gone["first_missing"].elements().at(0)["key"].as_string(), "ACC-3");
 }
 
 TEST_F(VerifyTest, a_store_is_asked_what_it_has_applied) {
@@ -155,8 +162,7 @@ TEST_F(VerifyTest, state_is_compared_and_unequal_positions_are_said) {
     world.state.snapshots_list[0].positions[0].next[0] = 5;
     document = verify_run(run, "snapshot:sn-9");
     EXPECT_FALSE(check(document, "positions")["ok"].as_bool());
-    EXPECT_FALSE(verify(*world.replay, *world.lake, world.state,
-                        {.run = run, .against = "sn-9", .ignore_columns = {}}));
+    EXPECT_FALSE(verify(parts(), {.run = run, .against = "sn-9"}));
 }
 
 TEST_F(VerifyTest, an_unfinished_run_is_not_equal) {
@@ -173,6 +179,121 @@ TEST_F(VerifyTest, an_unfinished_run_is_not_equal) {
     const Json document = verify_run((*report)["run"].as_string());
     EXPECT_FALSE(check(document, "counts")["ok"].as_bool());
     EXPECT_TRUE(check(document, "target")["ok"].as_bool()) << document.dump();
+}
+
+// ---- outputs of two functions
+
+class CompareOutputs : public VerifyTest {
+protected:
+    CompareOutputs() {
+        for (const char* name : {"old", "new"})
+            world.functions.declared[name] = {.name = name,
+                                              .version = std::string("v-") + name,
+                                              .mark = event::ReplayMark::safe,
+                                              .stores = {}};
+        world.functions.decide = [](const replay::FunctionCall& call) {
+            return replay::FunctionAnswer{.output = fmt::format("{{\"n\":{}}}", call.position.offset)};
+        };
+        replay::PlanRequest request;
+        request.stream = "bank";
+        request.all = true;
+        request.target = "null:";
+        plan = (*world.replay->plan(request))["plan"].as_string();
+    }
+
+    Result<Json> compare(Leniency leniency = {}, std::vector<std::string> allow = {}) {
+        return compare_outputs(parts(), {.plan_or_run = plan,
+                                         .before = "function:old",
+                                         .after = "function:new",
+                                         .allow = std::move(allow),
+                                         .leniency = std::move(leniency)});
+    }
+
+    std::string plan;
+};
+
+TEST_F(CompareOutputs, each_event_goes_to_both_as_the_same_document) {
+    const auto document = compare();
+    ASSERT_TRUE(document) << document.error().text();
+    EXPECT_TRUE((*document)["equal"].as_bool()) << document->dump();
+    EXPECT_EQ((*document)["outputs"]["compared"].as_uint(), 40u);
+    std::map<Position, std::vector<std::string>> documents;
+    for (const auto& called : world.functions.calls())
+        documents[called.call.position].push_back(called.call.document);
+    EXPECT_EQ(documents.size(), 40u);
+    for (const auto& [position, pair] : documents) {
+        ASSERT_EQ(pair.size(), 2u);
+        EXPECT_EQ(pair[0], pair[1]);
+    }
+}
+
+TEST_F(CompareOutputs, differences_are_counted_by_path) {
+    std::map<Position, int> seen;
+    world.functions.decide = [&seen](const replay::FunctionCall& call) {
+        const bool second = ++seen[call.position] == 2 && call.position.partition == 1;
+        return replay::FunctionAnswer{
+            .output =
+                fmt::format("{{\"n\":{},\"at\":{}}}", second && call.position.offset < 3 ? -1 : 1, second)};
+    };
+    const auto document = compare({.ignored = {"at"}, .tolerances = {}});
+    ASSERT_TRUE(document);
+    EXPECT_FALSE((*document)["equal"].as_bool());
+    EXPECT_EQ((*document)["outputs"]["different"].as_uint(), 3u);
+    EXPECT_EQ((*document)["outputs"]["by_path"].dump(),
+              R"([{"path":"n","count":3,"first":"bank 1:0 deposit 2024-03-01T00:00:01Z"}])");
+    EXPECT_EQ((*document)["differences"].elements().front()["key"].as_string(), "ACC-1");
+}
+
+TEST_F(CompareOutputs, a_failure_is_an_answer_too) {
+    world.functions.decide = [](const replay::FunctionCall& call) {
+        if (call.position.offset > 0) return replay::FunctionAnswer{.output = "null"};
+        return replay::FunctionAnswer{.end = replay::FunctionAnswer::End::failed, .error = "ValueError: no"};
+    };
+    auto document = compare();
+    ASSERT_TRUE(document);
+    EXPECT_TRUE((*document)["equal"].as_bool());  // both fail alike
+    EXPECT_EQ((*document)["outputs"]["after"]["failed"].as_uint(), 2u);
+    std::map<Position, int> seen;
+    world.functions.decide = [&seen](const replay::FunctionCall& call) {
+        if (call.position.offset > 0 || ++seen[call.position] == 1)
+            return replay::FunctionAnswer{.output = "null"};
+        return replay::FunctionAnswer{.end = replay::FunctionAnswer::End::failed, .error = "ValueError: no"};
+    };
+    document = compare();
+    ASSERT_TRUE(document);
+    EXPECT_EQ((*document)["outputs"]["different"].as_uint(), 2u);
+}
+
+TEST_F(CompareOutputs, one_that_was_taken_back_is_called_again) {
+    std::set<Position> taken_back;
+    world.functions.decide = [&taken_back](const replay::FunctionCall& call) {
+        if (call.position.offset == 5 && taken_back.insert(call.position).second)
+            return replay::FunctionAnswer{.end = replay::FunctionAnswer::End::not_sent};
+        return replay::FunctionAnswer{.output = "1"};
+    };
+    const auto document = compare();
+    ASSERT_TRUE(document);
+    EXPECT_TRUE((*document)["equal"].as_bool()) << document->dump();
+    EXPECT_EQ(world.functions.calls().size(), 82u);
+}
+
+TEST_F(CompareOutputs, marks_stores_and_what_cannot_run_end_it) {
+    world.functions.declared["new"].mark = event::ReplayMark::ask;
+    EXPECT_EQ(compare().error().code, Code::not_allowed_here);
+    EXPECT_TRUE(compare({}, {"new"}));
+    world.functions.declared["new"].mark = event::ReplayMark::never;
+    EXPECT_EQ(compare({}, {"new"}).error().code, Code::not_allowed_here);
+    world.functions.declared["new"].mark = event::ReplayMark::safe;
+    world.functions.declared["old"].stores = {"accounts"};
+    EXPECT_EQ(compare().error().code, Code::bad_usage);
+    world.functions.declared["old"].stores = {};
+    world.functions.decide = [](const replay::FunctionCall&) {
+        return replay::FunctionAnswer{.end = replay::FunctionAnswer::End::could_not_run,
+                                      .error = "no such file"};
+    };
+    EXPECT_EQ(compare().error().code, Code::function_cannot_run);
+    stop = true;
+    EXPECT_EQ(compare().error().code, Code::interrupted);
 }
 
 }  // namespace

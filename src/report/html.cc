@@ -147,12 +147,6 @@ std::string by_type(const Json& report) {
     return table + "</table>\n";
 }
 
-std::string throughput(const Json& report) {
-    const std::string picture = throughput_svg(report["throughput"]);
-    if (picture.empty()) return "";
-    return section("Throughput", picture + throughput_table(report["throughput"]));
-}
-
 std::string pushed_back(const Json& report) {
     const Json& throttled = report["throttled"];
     if (throttled["pushbacks"].as_uint() == 0) return "";
@@ -161,6 +155,12 @@ std::string pushed_back(const Json& report) {
         throttled["limit"].is_null()
             ? ""
             : fmt::format("; in the end it was asked for {:.0f} events/s", throttled["limit"].as_double()));
+}
+
+std::string throughput(const Json& report) {
+    const std::string picture = throughput_svg(report["throughput"]);
+    if (picture.empty()) return "";
+    return section("Throughput", pushed_back(report) + picture + throughput_table(report["throughput"]));
 }
 
 std::string latency(const Json& report) {

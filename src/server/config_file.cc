@@ -104,13 +104,9 @@ const Shape root{Shape::Kind::keys,
                   {"stores", &stores},
                   {"projections", &projections},
                   {"functions", &functions},
-<<<<<<< HEAD
                   {"targets", &targets},
-                  {"subscriptions", &subscriptions}}};
-=======
                   {"subscriptions", &subscriptions},
                   {"cost", &cost_keys}}};
->>>>>>> h-sel
 
 std::string hint(const Shape& shape, std::string_view key) {
     std::vector<std::string> known;

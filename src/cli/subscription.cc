@@ -89,7 +89,7 @@ std::vector<Command> subscription_commands() {
     const Positional name{"NAME", "as declared in tarn.yaml"};
     return {
         {"subscription list",
-         "what feeds functions, and how far it is",
+         "what feeds functions, streams and services, and how far it is",
          {},
          {},
          "Example:\n  tarn subscription list\n\nmatched = delivered + pending + held + dead + discarded, at "
@@ -108,7 +108,9 @@ std::vector<Command> subscription_commands() {
          {},
          "Example:\n  tarn import bank events/ && tarn subscription wait ledger\n\nExit 3 when dead letters, "
          "or "
-         "events held behind them, are left, and when it is paused or its function cannot run.",
+         "events held behind them, are left, and when it is paused, its function cannot run or its service "
+         "cannot be "
+         "reached.",
          wait},
         {"subscription pause",
          "deliver nothing until it is resumed; nothing is lost",

@@ -296,17 +296,28 @@ Result<std::shared_ptr<OutsideTargets::Outlet>> OutsideTargets::outlet_of(
     return place.outlet;
 }
 
-void OutsideTargets::stop() {
+void OutsideTargets::wind_up() {
     std::vector<std::shared_ptr<Outlet>> outlets;
     {
         const std::lock_guard lock(mutex_);
         stopped_ = true;
-        outlets.swap(retired_);
-        for (auto& [name, place] : places_) outlets.push_back(std::move(place.outlet));
+        for (auto& [name, place] : places_) retired_.push_back(std::move(place.outlet));
         places_.clear();
+        outlets = retired_;
     }
-    for (const auto& outlet : outlets) outlet->stop();
-    for (const auto& outlet : outlets) outlet->wait();
+    for (const auto& outlet : outlets)
+        if (outlet) outlet->stop();
+}
+
+void OutsideTargets::stop() {
+    wind_up();
+    std::vector<std::shared_ptr<Outlet>> outlets;
+    {
+        const std::lock_guard lock(mutex_);
+        outlets.swap(retired_);
+    }
+    for (const auto& outlet : outlets)
+        if (outlet) outlet->wait();
 }
 
 Status check_outside_target(const process::SubscriptionSpec& spec) {

@@ -37,7 +37,9 @@ public:
     // A process::Deliver. One slow target is in nobody's way: each subscription has connections of its own.
     void deliver(const process::SubscriptionSpec& spec, process::Parcel parcel,
                  std::function<void(process::Receipt)> done);
-    // Waits for what is under way; what comes later, or has not begun, is answered with unreachable.
+    // Begins nothing more: what comes later, or has not begun, is answered with unreachable.
+    void wind_up();
+    // And waits for what is under way.
     void stop();
 
     // One subscription's way to its target.
@@ -55,7 +57,7 @@ private:
     std::mutex mutex_;
     bool stopped_ = false;
     std::map<std::string, Place> places_;           // by subscription
-    std::vector<std::shared_ptr<Outlet>> retired_;  // their target was changed
+    std::vector<std::shared_ptr<Outlet>> retired_;  // begin nothing more
 };
 
 // The targets that there are: http(s)://… and null:.

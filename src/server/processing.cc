@@ -221,6 +221,7 @@ Status Processing::start() {
 
 void Processing::stop(std::int64_t grace_us) {
     started_ = false;
+    if (outside_) outside_->wind_up();  // only what is under way is waited for
     if (processes_) processes_->stop(grace_us);
     // What they still work on answers to the deliveries: these go last.
     outside_.reset();

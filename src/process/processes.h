@@ -56,7 +56,8 @@ public:
         // has any.
         Derive derive;
         Deliver deliver;
-        // Where process.db is, as SQLite knows it (sqlite/file_system_vfs.h); nullptr: on the real file system.
+        // Where process.db is, as SQLite knows it (sqlite/file_system_vfs.h); nullptr: on the real file
+        // system.
         const char* vfs = nullptr;
     };
     static Result<std::unique_ptr<Processes>> open(Parts parts);

@@ -207,7 +207,8 @@ int lock_index(sqlite3_file* handle, int offset, int count, int flags) {
     return SQLITE_OK;
 }
 
-void order_index(sqlite3_file*) { std::atomic_thread_fence(std::memory_order_seq_cst); }
+// What was written before is seen by whoever comes after.
+void order_index(sqlite3_file* handle) { const std::scoped_lock lock(of(handle).files.mutex); }
 
 // The last user's index goes, as the file does that it stands for.
 int unmap_index(sqlite3_file* handle, int /*remove*/) {

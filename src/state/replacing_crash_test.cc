@@ -52,7 +52,7 @@ protected:
     // Cuts while `step` works, and once more when it has answered.
     void cut_during(const std::function<void()>& step, const std::function<void(World& after)>& check) {
         finished = false;
-        const PowerCuts cuts(fs, 4, [&](os::SimFileSystem& disk) {
+        const PowerCuts cuts(fs, 3, [&](os::SimFileSystem& disk) {
             World after(disk, events);
             check(after);
         });

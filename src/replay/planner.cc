@@ -83,30 +83,37 @@ std::string made_up_name(const PlanRequest& request, const Destination& to) {
 // -------------------------------------------------------------------------------------------------
 
 Failure nothing_selected(Replay::Parts& parts, const PlanRequest& request, const Selection& selection) {
-    const Source& source = selection.sources.front();
+    const Source& source =
+        *std::ranges::find_if(selection.sources, [](const Source& each) { return each.selects; });
     if (request.rebuild)
         return fail(Code::nothing_selected,
                     fmt::format("nothing is selected: what feeds {} takes no event after {}",
                                 *request.rebuild, request.base),
                     {.next = "choose an earlier base: tarn snapshot list"});
-    const auto counted = count_types(parts.lake, source);
-    if (!counted) return fail(counted.error());
-    if (counted->empty())
+    const auto facts = facts_of(parts.lake, source);
+    if (!facts) return fail(facts.error());
+    if (facts->events == 0)
         return fail(Code::nothing_selected,
                     fmt::format("nothing is selected: stream {} is empty", source.info.name),
                     {.next = fmt::format("capture something: tarn put {}", source.info.name)});
-    std::vector<std::string> types;
-    for (const auto& [type, count] : *counted) types.push_back(type);
+    const std::vector<std::string> types(facts->types.begin(), facts->types.end());
     std::string nearest, what = "no event matches";
-    const auto& pattern = selection.conditions.pattern;
-    if (pattern && pattern->types() && pattern->types()->size() == 1) {
+    const Conditions& conditions = selection.conditions;
+    const auto& pattern = conditions.pattern;
+    if (pattern && pattern->types() && pattern->types()->size() == 1 && facts->all_types) {
         const std::string& asked = pattern->types()->front();
-        if (!counted->contains(asked)) {
+        if (!facts->types.contains(asked)) {
             what = fmt::format("no event of stream {} has type \"{}\"", source.info.name, asked);
             nearest = nearest_word(asked, types);
         }
     }
-    const auto& keys = selection.conditions.keys;
+    const bool is_outside =
+        !conditions.ingested && ((conditions.since && *conditions.since > facts->last_time) ||
+                                 (conditions.until && *conditions.until <= facts->first_time));
+    if (is_outside)
+        what = fmt::format("event times of stream {} are {} … {}", source.info.name,
+                           format_rfc3339(facts->first_time), format_rfc3339(facts->last_time));
+    const auto& keys = conditions.keys;
     if (keys && nearest.empty())
         what += keys->size() == 1 ? fmt::format("; key {} was asked for", *keys->begin())
                                   : fmt::format("; {} keys were asked for", format_count(keys->size()));

@@ -120,6 +120,10 @@ Result<Json> risks_of(const RiskInputs& inputs) {
         risks.add(
             "the receiver may see an event twice after a crash: it must recognise the header "
             "Idempotency-Key");
+    if (to.address.kind == TargetKind::exec || to.address.kind == TargetKind::declared)
+        risks.add(
+            "the receiver may see an event twice after a crash: it must recognise the idempotency key that "
+            "comes with each");
     if (const std::uint64_t bytes = bytes_in_the_way(parts, to); bytes > 0)
         risks.add(fmt::format("{} holds {}: a run writes only into a new or empty file, move it away first",
                               to.address.text(), format_bytes(bytes)));

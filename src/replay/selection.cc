@@ -170,17 +170,30 @@ Result<std::map<Partition, Offset>> last_offsets(lake::Lake& lake, const lake::S
     }
 }
 
-Result<std::map<std::string, std::uint64_t>> count_types(lake::Lake& lake, const Source& source) {
+Result<StreamFacts> facts_of(lake::Lake& lake, const Source& source) {
+    StreamFacts facts;
+    const auto note_times = [&facts](Time first, Time last) {
+        facts.first_time = std::min(facts.first_time, first);
+        facts.last_time = std::max(facts.last_time, last);
+    };
+    for (const catalog::ObjectInfo& object : source.view.objects) {
+        facts.events += object.events;
+        facts.types.insert(object.types.begin(), object.types.end());
+        facts.all_types = facts.all_types && !object.types.empty();
+        note_times(object.min_time, object.max_time);
+    }
     lake::ScanOptions options;
     options.with_hash = false;
-    options.in_sequence = false;
+    options.from_sequence = source.view.rolled_sequence;
     TARN_ASSIGN(const auto scan, lake.scan(source.view, std::move(options)));
     event::MetaReader reader;
-    std::map<std::string, std::uint64_t> types;
     while (true) {
         TARN_ASSIGN(const event::StoredEvent* event, scan->next());
-        if (!event) return types;
-        ++types[std::string(reader.read(*event, source.info.name).type)];
+        if (!event) return facts;
+        const event::Meta& meta = reader.read(*event, source.info.name);
+        ++facts.events;
+        facts.types.emplace(meta.type);
+        note_times(meta.time, meta.time);
     }
 }
 

@@ -126,7 +126,13 @@ Result<SelectionCounts> scan_selection(Replay::Parts& parts, const Selection& se
 // The highest offset of each partition among the view's events below sequence `end`.
 Result<std::map<Partition, Offset>> last_offsets(lake::Lake& lake, const lake::StreamView& view,
                                                  Sequence end);
-// Every type in the view with its count; reads all of it.
-Result<std::map<std::string, std::uint64_t>> count_types(lake::Lake& lake, const Source& source);
+// What a stream holds, from the statistics of its objects and the log's tail: no object is read.
+struct StreamFacts {
+    std::set<std::string> types;
+    bool all_types = true;  // false: some object holds too many to list
+    std::uint64_t events = 0;
+    Time first_time{INT64_MAX}, last_time{INT64_MIN};
+};
+Result<StreamFacts> facts_of(lake::Lake& lake, const Source& source);
 
 }  // namespace tarn::replay

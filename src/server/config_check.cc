@@ -104,7 +104,8 @@ private:
         if (cost.is_null()) return;
         if (!cost["currency"].is_string() || cost["currency"].as_string().empty())
             add("cost.currency", "cost: says no currency", "for example: currency: EUR");
-        const std::vector<std::string> kinds = {"null", "file", "stream", "projection", "function", "http"};
+        const std::vector<std::string> kinds = {"null",     "file", "stream", "projection",
+                                                "function", "http", "exec",   "target"};
         for (const auto& [kind, prices] : cost["targets"].members()) {
             const std::string path = fmt::format("cost.targets.{}", kind);
             if (std::ranges::find(kinds, kind) == kinds.end())

@@ -144,7 +144,7 @@ Status Engine::open_parts() {
     // What projections refused has groups too, which the stores know.
     run_functions_ = std::make_unique<RunFunctions>(
         *processing_, [this](const std::string& group) -> Result<std::vector<Position>> {
-            TARN_ASSIGN(const auto refused, refused_groups(*this, group));
+            TARN_ASSIGN(const auto refused, refused_groups(*this, RefusedSelection{.group = group}));
             std::vector<Position> positions;
             for (const RefusedGroup& each : refused)
                 for (const state::FailedEvent& event : each.events) positions.push_back(event.position);

@@ -51,8 +51,10 @@ Result<std::unique_ptr<Runner>> Runner::open(RunnerSetup setup, const std::strin
     TARN_ASSIGN(runner->manifest_, ManifestReader::open(parts.fs, manifest_path));
     TARN_TRY(runner->manifest_->check());
     std::vector<std::uint64_t> failures;
-    const auto remember = [&failures](const LedgerRecord& record) {
-        for (std::uint64_t i = 0; is_failure(in_its_turn(record.kind)) && i < record.count; ++i)
+    // Where nothing is held behind them they need not be known: there may be as many as events.
+    const bool holds = runner->setup_.plan.on_failure == "hold" && runner->setup_.plan.order != "none";
+    const auto remember = [&failures, holds](const LedgerRecord& record) {
+        for (std::uint64_t i = 0; holds && is_failure(in_its_turn(record.kind)) && i < record.count; ++i)
             failures.push_back(record.first + i);
         return Status();
     };
@@ -71,14 +73,12 @@ Result<std::unique_ptr<Runner>> Runner::open(RunnerSetup setup, const std::strin
 
 // The keys that an earlier session found failing stay held.
 Status Runner::hold_behind(const std::vector<std::uint64_t>& indexes) {
-    if (setup_.plan.on_failure != "hold" || setup_.plan.order == "none") return {};
     if (setup_.plan.order == "total") {
         hold_all_ = !indexes.empty();
         return {};
     }
     ManifestEntry entry;
     for (const std::uint64_t index : indexes) {
-        if (held_keys_.size() >= max_held_keys) break;  // the first failure more stops the run
         manifest_->seek(index);
         TARN_ASSIGN(const bool found, manifest_->next(entry));
         if (found) held_keys_.insert(entry.key_hash);

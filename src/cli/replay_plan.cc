@@ -71,7 +71,9 @@ std::vector<Option> plan_options() {
     std::vector<Option> options = selection_options();
     const std::vector<Option> others = {
         {"--rebuild", "STORE", "all that feeds the store after the base, into a copy"},
-        {"--to", "TARGET", "null:, file:PATH, stream:NAME, projection:NAME, function:NAME, http(s)://…"},
+        {"--to", "TARGET",
+         "null:, file:PATH, stream:NAME, projection:NAME, function:NAME, http(s)://…, exec:PROGRAM, "
+         "target:NAME"},
         {"--into", "COPY", "a copy of the store, STORE@NAME or NAME"},
         {"--base", "BASE", "what the copy starts from: a snapshot, empty or live"},
         {"--from-snapshot", "S", "the base, for a projection or function target"},

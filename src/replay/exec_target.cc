@@ -105,6 +105,9 @@ public:
     std::size_t at_once() const override { return settings_.batch; }
     std::size_t max_unsettled() const override { return std::max<std::size_t>(settings_.batch, 100); }
 
+    // Lines wait for each other in it: how long says more about us than about it.
+    bool latency_tells() const override { return false; }
+
     void begin(const Outgoing& outgoing, Done done) override {
         Line line{.text = {}, .attempt = outgoing.attempt, .done = std::move(done)};
         if (run_.shape == event::Shape::payload)

@@ -2,7 +2,8 @@
 // an answer means is described in docs/reference/replay-targets.md.
 //
 // A batch is filled by events that may go at the same time; so it has at most one of a key. It goes out when
-// it is full, when nothing else is under way, or when it has waited for a moment.
+// it is full, or when it has waited for a moment: for a shorter one, or not at all when events come sparsely,
+// while nothing else is under way.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -25,7 +26,7 @@ constexpr int max_attempts = 5;
 constexpr int max_pushed_back = 40;
 constexpr std::int64_t first_pause_us = 100'000;
 constexpr std::int64_t longest_pause_us = 30'000'000;
-constexpr std::int64_t batch_linger_us = 5'000;
+constexpr std::int64_t longest_linger_us = 5'000, short_linger_us = 1'000;
 constexpr std::size_t max_batch_bytes = 1u << 20;
 constexpr std::size_t max_answer_bytes = 1u << 20;
 
@@ -178,7 +179,7 @@ private:
             return {std::move(binary.headers), std::move(binary.body)};
         }
         net::Headers headers = {{"content-type", std::string(content_type_of(run_.shape, outgoing))}};
-        if (run_.shape == event::Shape::payload) {
+        if (run_.shape == event::Shape::payload && !run_.run.empty()) {
             headers.emplace_back("tarn-run", run_.run);
             headers.emplace_back("tarn-attempt", std::to_string(outgoing.attempt));
         }
@@ -238,7 +239,7 @@ private:
         {
             const std::scoped_lock lock(mutex_);
             is_first = open_.members.empty();
-            if (is_first) open_.opened_us = clock_.monotonic_us();
+            if (is_first) open_.opened_us = waiting_->monotonic_us();
             open_.body += is_first ? '[' : ',';
             event::append_shape(
                 open_.body, event::Shape::cloudevents, outgoing.event, outgoing.meta,
@@ -247,7 +248,7 @@ private:
                                      .id = std::string(outgoing.meta.id),
                                      .attempt = outgoing.attempt,
                                      .done = std::move(done)});
-            is_due = is_full() || under_way_ == 0;
+            is_due = is_full() || linger_us() == 0;
             if (is_due) send_open();
         }
         if (!is_due && is_first) sender_.wake();  // which looks when it has waited long enough
@@ -257,12 +258,18 @@ private:
         return open_.members.size() >= settings_.batch || open_.body.size() >= max_batch_bytes;
     }
 
+    // Events that come fast fill the next batch, too, before an answer could come.
+    std::int64_t linger_us() const {
+        if (under_way_ > 0) return longest_linger_us;
+        return last_size_ * 2 < settings_.batch ? 0 : short_linger_us;
+    }
+
     // In the sender's thread. How long until the open batch has waited for long enough.
     std::int64_t look_after_batch() {
         const std::scoped_lock lock(mutex_);
         if (open_.members.empty()) return -1;
-        const std::int64_t left_us = open_.opened_us + batch_linger_us - clock_.monotonic_us();
-        if (left_us > 0 && under_way_ > 0) return left_us;
+        const std::int64_t left_us = open_.opened_us + linger_us() - waiting_->monotonic_us();
+        if (left_us > 0) return left_us;
         send_open();
         return -1;
     }
@@ -275,6 +282,7 @@ private:
         net::Headers headers = {{"content-type", "application/cloudevents-batch+json"}};
         finish_headers(headers, fmt::format("{}+{}", batch->members.front().key, batch->members.size()),
                        body);
+        last_size_ = batch->members.size();
         ++under_way_;
         sender_.post(std::move(headers), std::move(body), [this, batch](const auto& answer) {
             {
@@ -303,12 +311,14 @@ private:
     }
 
     os::Clock& clock_;
+    const std::unique_ptr<os::Clock> waiting_ = os::make_real_clock();  // a thread of ours really waits
     const HttpSettings settings_;
     const TargetRun run_;
     const bool in_batches_;
     std::mutex mutex_;
     Batch open_;                 // under mutex_
     std::size_t under_way_ = 0;  // under mutex_: batches
+    std::size_t last_size_ = 0;  // under mutex_: of the batch that went last
     net::HttpSender sender_;     // its thread ends first
 };
 

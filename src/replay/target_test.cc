@@ -1,6 +1,8 @@
 // The conformance suite on every target there is, and what is particular to one.
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "codec/json.h"
 #include "replay/replay_fakes.h"
 #include "replay/target_conformance.h"
@@ -154,6 +156,84 @@ INSTANTIATE_TYPED_TEST_SUITE_P(Http, TargetConformance, HttpFixture);
 INSTANTIATE_TYPED_TEST_SUITE_P(HttpBinary, TargetConformance, HttpBinaryFixture);
 INSTANTIATE_TYPED_TEST_SUITE_P(HttpBatched, TargetConformance, HttpBatchedFixture);
 INSTANTIATE_TYPED_TEST_SUITE_P(Exec, TargetConformance, ExecFixture);
+
+// What a program got and said, one attempt each.
+std::vector<Attempted> told(const std::string& script, std::size_t count, bool is_idempotent = false) {
+    const OutgoingEvents events(count);
+    auto target = open_exec_target({.command = {"sh", "-c", script},
+                                    .directory = {},
+                                    .timeout_us = 10'000'000,
+                                    .is_idempotent = is_idempotent},
+                                   {.run = "run", .resume_mark = {}});
+    EXPECT_TRUE(target) << target.error().text();
+    std::vector<Attempted> answers;
+    for (const Outgoing& outgoing : events.events) {
+        std::promise<Result<Attempted>> answer;
+        auto future = answer.get_future();
+        (*target)->begin(outgoing,
+                         [&answer](Result<Attempted> result) { answer.set_value(std::move(result)); });
+        auto result = future.get();
+        if (!result) {
+            EXPECT_EQ(result.error().code, Code::program_failed) << result.error().text();
+            break;
+        }
+        answers.push_back(std::move(*result));
+    }
+    return answers;
+}
+
+TEST(ExecTarget, takes_each_answer_for_what_it_is) {
+    const auto answers = told(
+        R"sh(for answer in ok '{"ok":true}' '{"error":"no"}' '{"error":"busy","retry":true}'; do read -r line; echo "$answer"; done; read -r line)sh",
+        4);
+    ASSERT_EQ(answers.size(), 4u);
+    EXPECT_EQ(answers[0].sent.delivery, Delivery::acknowledged);
+    EXPECT_EQ(answers[1].sent.delivery, Delivery::acknowledged);
+    EXPECT_EQ(answers[2].sent.delivery, Delivery::failed);
+    EXPECT_EQ(answers[2].sent.error, "no");
+    EXPECT_FALSE(answers[2].again_us);
+    EXPECT_TRUE(answers[3].again_us);
+}
+
+TEST(ExecTarget, what_was_not_handed_over_is_still_to_be_sent) {
+    const auto answers = told("read -r line; echo ok; read -r line; exit 4", 4);
+    ASSERT_EQ(answers.size(), 2u) << "the third is no attempt: the target cannot go on";
+    EXPECT_EQ(answers[1].sent.delivery, Delivery::unknown);
+    EXPECT_NE(answers[1].sent.error.find("exit code 4"), std::string::npos) << answers[1].sent.error;
+    EXPECT_EQ(told("read -r line; echo ok; read -r line; exit 4", 4, true).size(), 1u)
+        << "one that knows its keys is asked again";
+}
+
+TEST(ExecTarget, answers_that_nobody_asked_for_end_it) {
+    EXPECT_LE(told("echo ok; echo ok; read -r line; read -r line; sleep 60", 3).size(), 1u);
+    EXPECT_EQ(told("read -r line; echo maybe; sleep 60", 1).at(0).sent.delivery, Delivery::unknown);
+}
+
+TEST(ExecTarget, must_be_there) {
+    for (const char* program : {"/nowhere/program", "./nothing", "surely-no-such-program", "/tmp"}) {
+        const auto target =
+            open_exec_target({.command = {program}, .directory = {}}, {.run = "run", .resume_mark = {}});
+        ASSERT_FALSE(target) << program;
+        EXPECT_EQ(target.error().code, Code::bad_target);
+    }
+}
+
+TEST(TargetSpec, keeps_what_was_declared) {
+    for (
+        const char* text :
+        {R"({"url":"https://h/x","mode":"batched","batch":7,"connections":3,"timeout":"5s","headers":{"X-A":"b"},"idempotent":true})",
+         R"({"exec":"load 'a b' c","timeout":"1m"})", R"({"url":"http://10.0.0.1/","allow_private":true})"}) {
+        const auto spec = TargetSpec::from_json("n", *codec::Json::parse(text), "/folder");
+        ASSERT_TRUE(spec) << spec.error().text();
+        const auto again = TargetSpec::from_json("n", spec->to_json(), "/elsewhere");
+        ASSERT_TRUE(again) << again.error().text();
+        EXPECT_EQ(again->version(), spec->version()) << spec->to_json().dump();
+    }
+    const auto program =
+        TargetSpec::from_json("n", *codec::Json::parse(R"({"exec":"load 'a b' c"})"), "/folder");
+    EXPECT_EQ(program->command, (std::vector<std::string>{"load", "a b", "c"}));
+    EXPECT_EQ(program->directory, "/folder");
+}
 
 TEST(FileTarget, writes_one_line_whatever_the_payload_is) {
     event::StoredEvent event;

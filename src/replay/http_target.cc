@@ -178,7 +178,7 @@ private:
             return {std::move(binary.headers), std::move(binary.body)};
         }
         net::Headers headers = {{"content-type", std::string(content_type_of(run_.shape, outgoing))}};
-        if (run_.shape == event::Shape::payload) {
+        if (run_.shape == event::Shape::payload && !run_.run.empty()) {
             headers.emplace_back("tarn-run", run_.run);
             headers.emplace_back("tarn-attempt", std::to_string(outgoing.attempt));
         }

@@ -28,6 +28,8 @@ double default_rate(TargetKind kind) {
         case TargetKind::file:
             return 200'000;
         case TargetKind::http:
+        case TargetKind::exec:
+        case TargetKind::declared:
             return 1'000;
         case TargetKind::function:
             return 5'000;

@@ -30,6 +30,24 @@ std::string joined(const std::vector<std::string>& names) {
     return text;
 }
 
+// Who may see an event twice after a crash, unless its declaration says that it knows its keys.
+Status add_repeats(Risks& risks, Replay::Parts& parts, const Destination& to) {
+    bool is_program = to.address.kind == TargetKind::exec;
+    if (to.address.kind == TargetKind::declared) {
+        TARN_ASSIGN(const TargetSpec spec, declared_target(parts.catalog, to.address.place));
+        if (spec.is_idempotent) return {};
+        is_program = spec.is_program();
+    } else if (to.address.kind != TargetKind::http && !is_program) {
+        return {};
+    }
+    risks.add(is_program
+                  ? "the program may get an event twice after a crash: it must recognise the attribute "
+                    "tarnkey"
+                  : "the receiver may see an event twice after a crash: it must recognise the header "
+                    "Idempotency-Key");
+    return {};
+}
+
 void add_function_risks(Risks& risks, const PlanRequest& request, const Destination& to) {
     for (const FunctionInfo& function : to.functions) {
         if (to.copy.empty() && !function.stores.empty())
@@ -116,14 +134,7 @@ Result<Json> risks_of(const RiskInputs& inputs) {
         risks.add("order none: a failure holds nothing back, later events of its key overtake it");
     if (request.on_failure == "continue")
         risks.add("on failure continue: later events of a failed event's key are sent all the same");
-    if (to.address.kind == TargetKind::http)
-        risks.add(
-            "the receiver may see an event twice after a crash: it must recognise the header "
-            "Idempotency-Key");
-    if (to.address.kind == TargetKind::exec || to.address.kind == TargetKind::declared)
-        risks.add(
-            "the receiver may see an event twice after a crash: it must recognise the idempotency key that "
-            "comes with each");
+    TARN_TRY(add_repeats(risks, parts, to));
     if (const std::uint64_t bytes = bytes_in_the_way(parts, to); bytes > 0)
         risks.add(fmt::format("{} holds {}: a run writes only into a new or empty file, move it away first",
                               to.address.text(), format_bytes(bytes)));
@@ -147,8 +158,9 @@ Result<Json> risks_of(const RiskInputs& inputs) {
         risks.add(fmt::format("the live store {} is changed; events it has applied are skipped", to.store));
     if (to.address.kind == TargetKind::http && request.shape == "payload")
         risks.add(
-            "shape payload carries no tarnrun: only the header Idempotency-Key tells a replay from the "
-            "original");
+            "shape payload carries no tarnrun: only the headers Tarn-Run and Idempotency-Key tell a replay "
+            "from "
+            "the original");
     if (tally.already_delivered > 0)
         risks.add(fmt::format(
             "{} events have reached this target before: {}", format_count(tally.already_delivered),

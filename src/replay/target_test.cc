@@ -204,8 +204,7 @@ TEST(ExecTarget, what_was_not_handed_over_is_still_to_be_sent) {
         << "one that knows its keys is asked again";
 }
 
-TEST(ExecTarget, answers_that_nobody_asked_for_end_it) {
-    EXPECT_LE(told("echo ok; echo ok; read -r line; read -r line; sleep 60", 3).size(), 1u);
+TEST(ExecTarget, words_that_are_no_answer_end_it) {
     EXPECT_EQ(told("read -r line; echo maybe; sleep 60", 1).at(0).sent.delivery, Delivery::unknown);
 }
 

@@ -1,12 +1,17 @@
 // Sends to a target that works on several events at once. A window slides over the manifest: of a key (or, in
 // total order, of all) at most one event is under way, in the manifest's order; what failed rests until it
-// may be tried again, while other keys go on. The ledger settles in the manifest's order; what was settled
-// ahead of its turn is told to it at each checkpoint, so that no crash makes it be sent again.
+// may be tried again, while other keys go on. What may go next is kept, not looked for: at many thousands of
+// answers a second a look over the window for each would be most of the work. The ledger settles in the
+// manifest's order; what was settled ahead of its turn is told to it at each checkpoint, so that no crash
+// makes it be sent again.
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <map>
+#include <set>
+#include <unordered_map>
 
 #include "replay/delivered.h"
 #include "replay/runner.h"
@@ -54,6 +59,9 @@ public:
         }
         settle_front();
         if (!problem_ && runner_.hold_all_) {
+            last_of_lane_.clear();
+            ready_.clear();
+            resting_.clear();
             window_.clear();
             runner_.hold_rest();
         }
@@ -62,11 +70,12 @@ public:
     }
 
 private:
-    enum class State : std::uint8_t { waiting, under_way, resting, over };
+    enum class State : std::uint8_t { waiting, under_way, over };
     struct Event {
         Slot slot;
         State state = State::waiting;
-        std::int64_t again_at_us = 0, began_us = 0;
+        std::int64_t began_us = 0;
+        std::optional<std::uint64_t> next_of_lane;  // by manifest index
         LedgerKind kind = LedgerKind::acknowledged;
         Sent sent;
         Time at;
@@ -114,8 +123,19 @@ private:
         return feed_problem_ && window_.empty() ? Status(fail(*feed_problem_)) : Status();
     }
 
+    std::unique_ptr<Event> make_event() {
+        if (spare_.empty()) return std::make_unique<Event>();
+        auto event = std::move(spare_.back());
+        spare_.pop_back();
+        event->state = State::waiting;
+        event->sent = {};
+        event->next_of_lane.reset();
+        event->is_told = false;
+        return event;
+    }
+
     Status append(const FedEvent& fed) {
-        auto event = std::make_unique<Event>();
+        auto event = make_event();
         TARN_TRY(runner_.load(event->slot, fed));
         bytes_ += event->slot.payload.size();
         next_index_ = fed.index + 1;
@@ -127,16 +147,54 @@ private:
             event->state = State::over;
             event->is_told = true;
             runner_.ahead_.erase(known);
+        } else if (runner_.choose(event->slot.entry) == Choice::skip) {
+            // Needs no permission and stands in nobody's way.
+            finish(*event, LedgerKind::skipped, {Delivery::skipped, std::string(delivered_before_text)});
+        } else {
+            queue_up(*event);
         }
         window_.push_back(std::move(event));
         return {};
     }
+
+    // ---- lanes: of each only the first may go
+
+    std::uint64_t lane_of(const Event& event) const {
+        return in_total_order_ ? 0 : event.slot.entry.key_hash;
+    }
+
+    void queue_up(const Event& event) {
+        const std::uint64_t index = event.slot.outgoing.index;
+        if (!keeps_order_) {
+            ready_.insert(index);
+            return;
+        }
+        const auto [lane, is_new] = last_of_lane_.try_emplace(lane_of(event), index);
+        if (is_new) {
+            ready_.insert(index);
+            return;
+        }
+        at(lane->second).next_of_lane = index;
+        lane->second = index;
+    }
+
+    // The first of its lane is over: the next one may go.
+    void let_next_go(const Event& event) {
+        if (!keeps_order_) return;
+        if (event.next_of_lane)
+            ready_.insert(*event.next_of_lane);
+        else
+            last_of_lane_.erase(lane_of(event));
+    }
+
+    Event& at(std::uint64_t index) { return *window_[index - window_.front()->slot.outgoing.index]; }
 
     void settle_front() {
         while (!window_.empty() && window_.front()->state == State::over) {
             const Event& event = *window_.front();
             runner_.enter(event.slot.outgoing.index, event.kind, event.sent, event.at);
             bytes_ -= event.slot.payload.size();
+            spare_.push_back(std::move(window_.front()));
             window_.pop_front();
         }
     }
@@ -157,54 +215,44 @@ private:
 
     // ---- what goes out
 
-    // In the order of the manifest, each key's first that is not over. Leaves how long the next look may
-    // wait.
+    // In the order of the manifest. Leaves how long the next look may wait.
     void begin_what_may_go() {
         wait_us_ = longest_wait_us;
-        blocked_.clear();
-        is_out_of_pace_ = is_throttled_ = false;
         const std::int64_t now = now_us();
-        for (const auto& event : window_) {
-            if (event->state == State::over) continue;
-            const bool is_behind = keeps_order_ && !blocked_.insert(event->slot.entry.key_hash).second;
-            if (!is_behind) consider(*event, now);
-            if (in_total_order_ && event->state != State::over) return;
-            // One that was held or skipped stands in nobody's way.
-            if (keeps_order_ && !is_behind && event->state == State::over)
-                blocked_.erase(event->slot.entry.key_hash);
+        wake_rested(now);
+        while (!ready_.empty() && under_way_ < target_.at_once()) {
+            Event& event = at(*ready_.begin());
+            if (runner_.choose(event.slot.entry) == Choice::hold) {
+                ready_.erase(ready_.begin());
+                end(event, LedgerKind::held, {});
+                continue;
+            }
+            if (!target_takes_more(now) || !may_go(event, now)) return;
+            ready_.erase(ready_.begin());
+            begin(event, now);
         }
     }
 
-    void consider(Event& event, std::int64_t now) {
-        if (event.state == State::under_way) return;
-        const Choice choice = runner_.choose(event.slot.entry);
-        if (choice == Choice::hold) return finish(event, LedgerKind::held, {});
-        if (choice == Choice::skip)
-            return finish(event, LedgerKind::skipped,
-                          {Delivery::skipped, std::string(delivered_before_text)});
-        if (under_way_ >= target_.at_once()) return;
-        if (event.state == State::resting && event.again_at_us > now) {
-            wait_us_ = std::min(wait_us_, event.again_at_us - now);
-            return;
+    void wake_rested(std::int64_t now) {
+        while (!resting_.empty() && resting_.begin()->first <= now) {
+            ready_.insert(resting_.begin()->second);
+            resting_.erase(resting_.begin());
         }
-        if (!target_takes_more(now)) return;
-        if (event.state == State::waiting && !may_go(event, now)) return;
-        begin(event, now);
+        if (!resting_.empty()) wait_us_ = std::min(wait_us_, resting_.begin()->first - now);
     }
 
     bool target_takes_more(std::int64_t now) {
-        if (is_throttled_) return false;
-        is_throttled_ = !throttle_.may_begin(now);
-        if (is_throttled_) wait_us_ = std::min(wait_us_, throttle_.wait_us(now));
-        return !is_throttled_;
+        if (throttle_.may_begin(now)) return true;
+        wait_us_ = std::min(wait_us_, throttle_.wait_us(now));
+        return false;
     }
 
-    bool may_go(const Event& event, std::int64_t now) {
-        if (is_out_of_pace_) return false;
-        if (runner_.pacer_.take(now, event.slot.entry.time_us, event.slot.entry.bytes)) return true;
-        wait_us_ = std::min(wait_us_, runner_.pacer_.wait_us(now));
-        is_out_of_pace_ = true;
-        return false;
+    // One that is tried again had its permission.
+    bool may_go(Event& event, std::int64_t now) {
+        if (event.slot.granted) return true;
+        event.slot.granted = runner_.pacer_.take(now, event.slot.entry.time_us, event.slot.entry.bytes);
+        if (!event.slot.granted) wait_us_ = std::min(wait_us_, runner_.pacer_.wait_us(now));
+        return event.slot.granted;
     }
 
     void begin(Event& event, std::int64_t now) {
@@ -243,9 +291,10 @@ private:
 
     void take(Inbox::Letter& letter) {
         --under_way_;
-        Event& event = *window_[letter.index - window_.front()->slot.outgoing.index];
+        Event& event = at(letter.index);
         if (!letter.result) {
             event.state = State::waiting;
+            ready_.insert(letter.index);
             if (!problem_) problem_ = letter.result.error();
             return;
         }
@@ -268,15 +317,15 @@ private:
         }
         if (runner_.is_to_be_redone(event.slot, attempted.sent))
             return let_rest(event, now + runner_.redo_pause_us(event.slot));
-        finish(event, kind_of(attempted.sent.delivery), std::move(attempted.sent));
+        end(event, kind_of(attempted.sent.delivery), std::move(attempted.sent));
         if (event.kind == LedgerKind::acknowledged && keeps_order_)
             runner_.watch_order(event.slot.entry, event.slot.outgoing.index);
         runner_.heed_failure(event.slot.entry, event.kind, event.sent);
     }
 
-    static void let_rest(Event& event, std::int64_t until_us) {
-        event.state = State::resting;
-        event.again_at_us = until_us;
+    void let_rest(Event& event, std::int64_t until_us) {
+        event.state = State::waiting;
+        resting_.emplace(until_us, event.slot.outgoing.index);
     }
 
     Status check_patience() const {
@@ -287,6 +336,11 @@ private:
             fmt::format("the target has taken nothing for {}: {}", format_duration(patience_us),
                         last_pushback_),
             {.next = fmt::format("when it takes events again: tarn replay resume {}", runner_.setup_.run)});
+    }
+
+    void end(Event& event, LedgerKind kind, Sent sent) {
+        finish(event, kind, std::move(sent));
+        let_next_go(event);
     }
 
     void finish(Event& event, LedgerKind kind, Sent sent) {
@@ -303,12 +357,14 @@ private:
     const bool in_total_order_, keeps_order_;
     const std::size_t capacity_;
     const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
-    std::deque<std::unique_ptr<Event>> window_;  // without gaps, by manifest index
+    std::deque<std::unique_ptr<Event>> window_;                      // without gaps, by manifest index
+    std::vector<std::unique_ptr<Event>> spare_;                      // whose buffers are used again
+    std::unordered_map<std::uint64_t, std::uint64_t> last_of_lane_;  // of events that are not over
+    std::set<std::uint64_t> ready_;  // may go: first of their lanes, neither under way nor resting
+    std::multimap<std::int64_t, std::uint64_t> resting_;  // by when they may be tried again
     std::size_t bytes_ = 0, under_way_ = 0;
-    std::unordered_set<std::uint64_t> blocked_;
     std::int64_t wait_us_ = longest_wait_us;
-    bool is_out_of_pace_ = false, is_throttled_ = false;  // in this pass
-    std::uint64_t next_index_;                            // of the event to be fed next
+    std::uint64_t next_index_;  // of the event to be fed next
     Throttle& throttle_;
     std::string last_pushback_;
     std::optional<Error> feed_problem_, problem_;

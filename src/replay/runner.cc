@@ -256,25 +256,26 @@ Status Runner::check_is_ours() {
 }
 
 Status Runner::send_granted(std::size_t count) {
-    std::vector<Choice> choices;
-    std::vector<Outgoing> batch;
+    choices_.clear();
+    batch_.clear();
     for (std::size_t i = 0; i < count; ++i) {
         const Slot& slot = *slots_[begin_ + i];
-        choices.push_back(choose(slot.entry));
-        if (choices.back() == Choice::send) batch.push_back(slot.outgoing);
+        choices_.push_back(choose(slot.entry));
+        if (choices_.back() == Choice::send) batch_.push_back(slot.outgoing);
     }
     std::vector<Sent> answers;
-    if (!batch.empty()) {
+    if (!batch_.empty()) {
         TARN_TRY(check_is_ours());
         const std::int64_t began_us = setup_.parts.clock.monotonic_us();
-        TARN_ASSIGN(answers, target_->send(batch));
+        TARN_ASSIGN(answers, target_->send(batch_));
         setup_.latency.add(setup_.parts.clock.monotonic_us() - began_us, answers.size());
-        if (answers.empty() || answers.size() > batch.size())
-            return fail(Code::internal,
-                        fmt::format("the target gave {} answers to {} events", answers.size(), batch.size()));
+        if (answers.empty() || answers.size() > batch_.size())
+            return fail(Code::internal, fmt::format("the target gave {} answers to {} events", answers.size(),
+                                                    batch_.size()));
     }
+    const Time at = setup_.parts.clock.now();
     std::size_t answered = 0;
-    for (const Choice choice : choices) {
+    for (const Choice choice : choices_) {
         if (choice == Choice::send && answered == answers.size()) return {};  // offered again
         Slot& slot = *slots_[begin_];
         if (choice == Choice::send && is_to_be_redone(slot, answers[answered])) {
@@ -283,13 +284,13 @@ Status Runner::send_granted(std::size_t count) {
         }
         ++begin_;
         if (choice == Choice::hold) {
-            settle(slot, LedgerKind::held, {});
+            settle(slot, LedgerKind::held, {}, at);
         } else if (choice == Choice::skip) {
-            settle(slot, LedgerKind::skipped, {Delivery::skipped, std::string(delivered_before_text)});
+            settle(slot, LedgerKind::skipped, {Delivery::skipped, std::string(delivered_before_text)}, at);
         } else {
             const Sent& sent = answers[answered++];
             const LedgerKind kind = kind_of(sent.delivery);
-            settle(slot, kind, sent);
+            settle(slot, kind, sent, at);
             // The ledger knows of a failure before anything later is sent: see StreamTarget.
             if (is_failure(kind)) return checkpoint();
         }
@@ -327,9 +328,9 @@ void Runner::nap(std::int64_t us) {
         clock.sleep_us(std::min(nap_us, end - clock.monotonic_us()));
 }
 
-void Runner::settle(const Slot& slot, LedgerKind kind, const Sent& sent) {
-    enter(slot.outgoing.index, kind, sent, setup_.parts.clock.now());
-    if (kind == LedgerKind::acknowledged) watch_order(slot.entry, slot.outgoing.index);
+void Runner::settle(const Slot& slot, LedgerKind kind, const Sent& sent, Time at) {
+    enter(slot.outgoing.index, kind, sent, at);
+    if (kind == LedgerKind::acknowledged) watch_turn(slot.outgoing.index);
     heed_failure(slot.entry, kind, sent);
 }
 
@@ -392,6 +393,12 @@ void Runner::hold_rest() {
                       .text = {}});
     }
     begin_ = end_ = 0;
+}
+
+// Sent one after the other, all places in the manifest must rise, whatever the keys are.
+void Runner::watch_turn(std::uint64_t index) {
+    if (last_index_ && index <= *last_index_) ++order_violations_;
+    last_index_ = index;
 }
 
 // Within a key, places in the manifest must only rise. Watched where events leave, not derived from how they

@@ -123,7 +123,7 @@ private:
     bool is_to_be_redone(Slot& slot, Sent& sent);
     std::int64_t redo_pause_us(const Slot& slot) const;
     void nap(std::int64_t us);
-    void settle(const Slot& slot, LedgerKind kind, const Sent& sent);
+    void settle(const Slot& slot, LedgerKind kind, const Sent& sent, Time at);
     void enter(std::uint64_t index, LedgerKind kind, const Sent& sent, Time at);
     void heed_failure(const ManifestEntry& entry, LedgerKind kind, const Sent& sent);
     void stop_because(std::string because, std::string text);
@@ -140,6 +140,7 @@ private:
     Status checkpoint();
     bool checkpoint_is_due() const;
     Status checkpoint_if_due();
+    void watch_turn(std::uint64_t index);
     void watch_order(const ManifestEntry& entry, std::uint64_t index);
     void take_new_pace();
     void pause_for_pace();
@@ -160,6 +161,8 @@ private:
 
     std::vector<std::unique_ptr<Slot>> slots_;
     std::size_t begin_ = 0, end_ = 0;  // loaded and not settled
+    std::vector<Choice> choices_;      // of those being sent; reused
+    std::vector<Outgoing> batch_;
     bool fed_all_ = false;
 
     PositionSet delivered_;                        // by earlier runs
@@ -171,7 +174,8 @@ private:
     std::map<std::string, std::uint64_t> causes_;  // of them
     bool checkpoint_failed_ = false;
     bool was_taken_over_ = false;
-    std::optional<std::int64_t> ours_us_;  // when the ledger was last seen to be ours
+    std::optional<std::int64_t> ours_us_;      // when the ledger was last seen to be ours
+    std::optional<std::uint64_t> last_index_;  // acknowledged last, where they go one after the other
     // Where a key's last event stood, a slot for each of some keys: a key may push another one out.
     struct LastOfKey {
         std::uint64_t key_hash = 0, index = 0;

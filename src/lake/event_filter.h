@@ -19,6 +19,13 @@ public:
     bool takes_frame(Partition partition, const FrameInfo& frame) const;
     // By position alone, so that lines need not be parsed to be skipped.
     bool takes_offset(Partition partition, Offset offset) const;
+    // The sorted offsets that are wanted of a partition, when nothing else decides about offsets; else
+    // nullptr.
+    const std::vector<Offset>* only_list(Partition partition) const {
+        if (!options_.wanted || options_.within || !options_.from.empty()) return nullptr;
+        const auto offsets = options_.wanted->find(partition);
+        return offsets == options_.wanted->end() ? nullptr : &offsets->second;
+    }
     bool takes_any_offset(Partition partition, Offset first, Offset last) const {
         return reaches(partition, last) && wants_any(partition, first, last);
     }

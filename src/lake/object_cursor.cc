@@ -26,6 +26,10 @@ Status ObjectCursor::open(const catalog::ObjectInfo& info) {
         return corrupt_object(info.name, 0, "holds other events than the catalog says");
     }
     ++counts_.objects_read;
+    wanted_ = filter_.only_list(info.partition);
+    if (wanted_ != nullptr)
+        next_wanted_ =
+            static_cast<std::size_t>(std::ranges::lower_bound(*wanted_, info.first) - wanted_->begin());
     return {};
 }
 
@@ -71,6 +75,14 @@ Status ObjectCursor::check_frame_end() {
         fmt::format("the frame's lines end at offset {}, its index says {}", next_offset_, frame_->last + 1));
 }
 
+// Looking each line's offset up costs as much as splitting it: where a list alone decides, it is walked
+// along.
+bool ObjectCursor::wants(Offset offset) {
+    if (wanted_ == nullptr) return filter_.takes_offset(object_->partition, offset);
+    while (next_wanted_ < wanted_->size() && (*wanted_)[next_wanted_] < offset) ++next_wanted_;
+    return next_wanted_ < wanted_->size() && (*wanted_)[next_wanted_] == offset;
+}
+
 // Lines are dense in offsets, so those that are not asked for are passed over unparsed.
 Result<bool> ObjectCursor::next_line() {
     while (!lines_.empty()) {
@@ -78,7 +90,7 @@ Result<bool> ObjectCursor::next_line() {
         const std::string_view line = lines_.substr(0, length);
         lines_.remove_prefix(length + 1);  // the reader has seen to the last LF
         const Offset offset = next_offset_++;
-        if (!filter_.takes_offset(object_->partition, offset)) continue;
+        if (!wants(offset)) continue;
         auto parsed = event::parse_raw_line(object_->stream, line, scratch_, options_.with_hash);
         if (!parsed)
             return corrupt_object(object_->name, frame_->at,

@@ -28,6 +28,7 @@ private:
     Status open(const catalog::ObjectInfo& info);
     Result<bool> next_line();  // true: event_ is there; false: the frame is used up
     Status check_frame_end();
+    bool wants(Offset offset);    // offsets only rise within an object
     Status damaged(Error error);  // passes it on or reports it
 
     objects::ObjectStore& store_;
@@ -42,6 +43,8 @@ private:
     const FrameInfo* frame_ = nullptr;
     std::string_view lines_;  // rest of the frame
     Offset next_offset_ = 0;
+    const std::vector<Offset>* wanted_ = nullptr;  // of the object's partition, when nothing else decides
+    std::size_t next_wanted_ = 0;
     event::StoredEvent event_;
     std::string scratch_;
 };

@@ -241,7 +241,8 @@ std::size_t Runner::grant() {
 
 Runner::Choice Runner::choose(const ManifestEntry& entry) const {
     if (hold_all_ || (!held_keys_.empty() && held_keys_.contains(entry.key_hash))) return Choice::hold;
-    if (delivered_.contains({entry.stream, entry.partition, entry.offset})) return Choice::skip;
+    if (!delivered_.empty() && delivered_.contains({entry.stream, entry.partition, entry.offset}))
+        return Choice::skip;
     return Choice::send;
 }
 

@@ -20,21 +20,6 @@ std::string small_event(std::uint64_t number) {
                        types[number % types.size()], number % 50'000, number % 900, number % 100);
 }
 
-Status post_lines(server::Engine& engine, std::string lines) {
-    net::Request request;
-    request.method = "POST";
-    request.headers = {{"content-type", "application/x-ndjson"}};
-    request.local = true;
-    request.body = std::move(lines);
-    std::atomic<int> status{0};
-    engine.capture().post_events("bench", std::move(request), [&](const net::Response& response) {
-        status = response.status;
-        status.notify_one();
-    });
-    status.wait(0);
-    return status == 200 ? Status() : fail(Code::internal, fmt::format("status {}", status.load()));
-}
-
 // Rolled as it comes, as a server would.
 Result<std::unique_ptr<server::Engine>> open_filled(const Scratch& scratch, std::uint64_t count) {
     constexpr std::uint64_t roll_every = 1'000'000;
@@ -48,7 +33,7 @@ Result<std::unique_ptr<server::Engine>> open_filled(const Scratch& scratch, std:
     for (std::uint64_t i = 0; i < count; ++i) {
         lines += small_event(i) + "\n";
         if (lines.size() < 900'000 && i + 1 < count) continue;
-        TARN_TRY(post_lines(*engine, std::move(lines)));
+        TARN_TRY(post_lines(*engine, "bench", std::move(lines)));
         lines.clear();
         if (i % roll_every < 10'000) TARN_TRY(engine->lake().roll(info.id));
     }

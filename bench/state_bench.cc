@@ -44,27 +44,12 @@ std::string small_event(std::uint64_t number, std::uint64_t keys) {
                        number % keys, number % 900, number % 100, number);
 }
 
-Status post(server::Engine& engine, std::string lines) {
-    net::Request request;
-    request.method = "POST";
-    request.headers = {{"content-type", "application/x-ndjson"}};
-    request.local = true;
-    request.body = std::move(lines);
-    std::atomic<int> status{0};
-    engine.capture().post_events("bench", std::move(request), [&](const net::Response& response) {
-        status = response.status;
-        status.notify_one();
-    });
-    status.wait(0);
-    return status == 200 ? Status() : fail(Code::internal, fmt::format("status {}", status.load()));
-}
-
 Status fill_small(server::Engine& engine, std::uint64_t first, std::uint64_t count, std::uint64_t keys) {
     std::string lines;
     for (std::uint64_t i = first; i < first + count; ++i) {
         lines += small_event(i, keys) + "\n";
         if (lines.size() < 1'000'000 && i + 1 < first + count) continue;
-        TARN_TRY(post(engine, std::move(lines)));
+        TARN_TRY(post_lines(engine, "bench", std::move(lines)));
         lines.clear();
     }
     return {};

@@ -12,7 +12,6 @@
 #include <thread>
 #include <vector>
 
-#include "base/check.h"
 #include "net/curl_transfer.h"
 #include "os/clock.h"
 
@@ -48,7 +47,7 @@ public:
           bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
         start_curl_once();
         multi_ = ::curl_multi_init();
-        TARN_CHECK(multi_ != nullptr && epoll_ >= 0 && bell_ >= 0);
+        if (!is_set_up()) return;  // no descriptor left: each request is told so
         const auto connections = static_cast<long>(options_.connections);
         ::curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, connections);
         ::curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -65,17 +64,18 @@ public:
             stopping_ = true;
         }
         ring();
-        thread_.join();
+        if (thread_.joinable()) thread_.join();
         free_.clear();
         for (const auto& slot : slots_) ::curl_easy_cleanup(slot->transfer.handle);
         ::curl_multi_cleanup(multi_);
-        ::close(epoll_);
-        ::close(bell_);
+        if (epoll_ >= 0) ::close(epoll_);
+        if (bell_ >= 0) ::close(bell_);
     }
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
     void post(Order order) {
+        if (!is_set_up()) return order.done(fail(not_set_up()));
         bool is_asleep = false;
         {
             const std::scoped_lock lock(mutex_);
@@ -96,6 +96,14 @@ public:
     }
 
 private:
+    bool is_set_up() const { return multi_ != nullptr && epoll_ >= 0 && bell_ >= 0; }
+    Error not_set_up() const {
+        return make_error(
+            Code::cannot_connect,
+            fmt::format("POST {}: this process has no file descriptor or memory left for it", options_.url),
+            {.next = "raise the limit (ulimit -n) or send to fewer services at once"});
+    }
+
     void ring() {
         const std::uint64_t one = 1;
         (void)!::write(bell_, &one, sizeof one);
@@ -122,12 +130,14 @@ private:
 
     // ---- one request
 
+    // nullptr: there is no memory for one.
     Slot* free_slot() {
         if (free_.empty()) {
+            CURL* const handle = ::curl_easy_init();
+            if (handle == nullptr) return nullptr;
             auto& slot = slots_.emplace_back(std::make_unique<Slot>());
             Transfer& transfer = slot->transfer;
-            transfer.handle = ::curl_easy_init();
-            TARN_CHECK(transfer.handle != nullptr);
+            transfer.handle = handle;
             transfer.method = "POST";
             transfer.url = options_.url;
             transfer.addresses = options_.addresses;
@@ -153,6 +163,7 @@ private:
         auto headers = make_header_list(order.headers, options_.url);
         if (!headers) return order.done(fail(std::move(headers.error())));
         Slot* const slot = free_slot();
+        if (slot == nullptr) return order.done(fail(not_set_up()));
         slot->headers = std::move(*headers);
         slot->body = std::move(order.body);
         slot->done = std::move(order.done);
@@ -161,7 +172,7 @@ private:
         ::curl_easy_setopt(handle, CURLOPT_POSTFIELDS, slot->body.data());
         ::curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(slot->body.size()));
         active_.push_back(slot);
-        TARN_CHECK(::curl_multi_add_handle(multi_, handle) == CURLM_OK);
+        if (::curl_multi_add_handle(multi_, handle) != CURLM_OK) release(*slot, fail(not_set_up()));
     }
 
     void finish_done() {

@@ -343,11 +343,11 @@ Route act_on_letters(std::string done_word, std::string event_type, std::vector<
         TARN_ASSIGN(const Asked asked, filters(call.engine, of_body(body)));
         TARN_ASSIGN(const auto refused, refused_group(call, asked));
         if (refused) return act_on_refused(call, body, *refused, done_word);
+        TARN_ASSIGN(auto* processes, call.engine.processing().processes());
+        TARN_ASSIGN(const Chosen chosen, choose(call, body, *processes));
         if (!call.engine.processing().started() && done_word == "redriven")
             return fail(Code::bad_usage, "functions run only under tarn up: redrive needs a server",
                         {.next = "tarn up, then this command again"});
-        TARN_ASSIGN(auto* processes, call.engine.processing().processes());
-        TARN_ASSIGN(const Chosen chosen, choose(call, body, *processes));
         std::uint64_t count = chosen.letters.size();
         const bool dry = body["dry_run"].as_bool();
         if (!dry) {

@@ -108,9 +108,10 @@ Status for_each_letter(process::Processes& processes, const Asked& asked,
 
 Failure none_of(Call& call) {
     const std::string& what = call.arguments[0];
-    return fail(Code::unknown_dead_letter,
-                what == "all" ? "no dead letter is so" : fmt::format("no dead letter is at {}", what),
-                {.next = "tarn dlq list"});
+    std::string message = fmt::format("no dead letter is at {}", what);
+    if (what == "all") message = "no dead letter is so";
+    if (what.starts_with("dg-")) message = fmt::format("no dead letter of {} is so", what);
+    return fail(Code::unknown_dead_letter, std::move(message), {.next = "tarn dlq list"});
 }
 
 // ---- groups

@@ -5,8 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <filesystem>
 #include <set>
 #include <thread>
+
+#include "os/real_file_system.h"
+#include "replay/target_spec.h"
+#include "state/state_fixture.h"
 
 namespace tarn::server {
 namespace {
@@ -219,6 +224,7 @@ TEST_F(OutsideTargetsTest, stopping_breaks_off_what_does_not_end) {
 }
 
 TEST_F(OutsideTargetsTest, what_is_declared_anew_is_opened_anew) {
+    in_parallel_ = true;  // one target an outlet
     deliver(spec("one", "target:t"), parcel("x"));
     deliver(spec("two"), parcel("x"));
     wait_for(2);
@@ -268,6 +274,7 @@ TEST_F(OutsideTargetsTest, no_more_are_begun_than_a_target_takes) {
 }
 
 TEST_F(OutsideTargetsTest, another_url_is_another_target) {
+    in_parallel_ = true;  // one target an outlet
     deliver(spec("one"), parcel("x"));
     wait_for(1);
     deliver(spec("one"), parcel("x"));
@@ -290,6 +297,55 @@ TEST_F(OutsideTargetsTest, stopping_answers_everything) {
     deliver(spec("slow"), parcel("x"));
     wait_for(21);
     EXPECT_EQ(receipts_.back().end, End::unreachable);
+}
+
+// The rule of runs, on the address that is connected to: what `apply` could not see is refused here.
+TEST(OpenOutsideTarget, private_addresses_are_refused_and_loopback_is_not) {
+    const auto clock = os::make_real_clock();
+    const auto fs = os::make_real_file_system();
+    const std::string directory = state::fresh_directory();
+    ASSERT_TRUE(fs->make_directories(directory));
+    const auto catalog = state::must(catalog::Catalog::open(directory + "/catalog.db", {.sync = false}));
+    const auto declare = [&](const std::string& name, const std::string& json) {
+        const auto spec =
+            state::must(replay::TargetSpec::from_json(name, *codec::Json::parse(json), directory));
+        return catalog->put_document(
+            {std::string(replay::target_document), name, clock->now(), spec.to_json()});
+    };
+    ASSERT_TRUE(declare("near", R"({"url":"http://127.0.0.1:1/","timeout":"5s"})"));
+    ASSERT_TRUE(declare("program", R"({"exec":["cat"]})"));
+    ASSERT_TRUE(declare("secretive", R"({"url":"http://127.0.0.1:1/","secret_file":"none"})"));
+    std::mutex mutex;
+    std::condition_variable came;
+    std::optional<Receipt> last;
+    OutsideTargets outside({.clock = *clock, .sender = "d", .open = [&](const auto& spec) {
+                                return open_outside_target(*clock, *fs, *catalog, spec);
+                            }});
+    const auto error_of = [&](const std::string& target) {
+        process::SubscriptionSpec spec;
+        spec.name = spec.stream = "s";
+        spec.target = target;
+        last.reset();
+        Parcel parcel{.position = {StreamId{4}, 0, 0}, .meta = R"("attributes":{})", .payload = "1"};
+        outside.deliver(spec, std::move(parcel), [&](Receipt receipt) {
+            const std::lock_guard lock(mutex);
+            last = std::move(receipt);
+            came.notify_all();
+        });
+        std::unique_lock lock(mutex);
+        came.wait(lock, [&] { return last.has_value(); });
+        EXPECT_EQ(last->end, End::unreachable) << target;
+        return last->error;
+    };
+    EXPECT_THAT(error_of("http://10.0.0.1:1/"), testing::HasSubstr("10.0.0.1 is a private"));
+    EXPECT_THAT(error_of("http://169.254.169.254/"), testing::HasSubstr("169.254.169.254 is a"));
+    EXPECT_THAT(error_of("http://127.0.0.1:1/"), testing::HasSubstr("connect"));
+    EXPECT_THAT(error_of("target:near"), testing::HasSubstr("connect"));
+    EXPECT_THAT(error_of("target:program"), testing::HasSubstr("is a program"));
+    EXPECT_THAT(error_of("target:nobody"), testing::HasSubstr("there is no target nobody"));
+    EXPECT_THAT(error_of("target:secretive"), testing::HasSubstr("none"));
+    outside.stop();
+    std::filesystem::remove_all(directory);
 }
 
 TEST(CheckOutsideTarget, follows_the_rules_of_replays) {

@@ -118,6 +118,7 @@ public:
 
     std::size_t pending() const { return waiting_ + under_way_; }
     std::size_t under_way() const { return under_way_; }
+    std::size_t ready_keys() const { return ready_.size(); }
     std::size_t scanned() const { return scanned_.size(); }  // of the pending ones, those from a scan
     std::size_t document_bytes() const { return bytes_; }
     // Events of a key that wait in memory: when none is left, more may be loaded from disk.

@@ -112,7 +112,7 @@ TEST_F(ProcessesTest, a_scan_brings_many_events) {
 // More than half of what memory takes waits for the next attempt of its key.
 TEST_F(ProcessesTest, keys_that_fail_do_not_keep_others_from_being_read) {
     spec_.retries = {.max = 5, .first_us = 3'600'000'000, .longest_us = 3'600'000'000, .max_age_us = {}};
-    constexpr int failing = 24, of_each = 60, others = 400;
+    constexpr int failing = 24, of_each = 60, others = 2'000;
     host_.decide = [](const std::string& payload) {
         return std::stoi(payload) <= failing * of_each ? fault() : InvocationResult{};
     };

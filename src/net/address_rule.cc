@@ -112,8 +112,8 @@ Error refused_address_error(AddressKind kind, std::string_view url, std::string_
     return make_error(
         Code::address_refused, fmt::format("{}: {} is a {} address", url, address, name_of(kind)),
         {.next = kind == AddressKind::private_network
-                     ? "declare it in tarn.yaml: targets: {NAME: {url: …, allow_private: true}}, and plan "
-                       "with --to target:NAME"
+                     ? "declare it in tarn.yaml: targets: {NAME: {url: …, allow_private: true}}, and send "
+                       "to target:NAME"
                      : "name a host that has another address"});
 }
 

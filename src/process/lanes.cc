@@ -181,6 +181,7 @@ void Lanes::settle_one(Item item, Verdict verdict, Settling& settling) {
             break;
         }
         case Verdict::Kind::not_tried:
+        case Verdict::Kind::pushed_back:
             delay = retries.first_us;
             break;
         case Verdict::Kind::not_sent:

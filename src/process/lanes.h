@@ -61,12 +61,13 @@ struct Settled {
 // What became of one event of a batch.
 struct Verdict {
     enum class Kind : std::uint8_t {
-        done,       // delivered
-        fault,      // the function refused it or broke on it: an attempt is used up
-        refused,    // it will never be taken: an attempt is used up, and no other is made
-        not_tried,  // the function did not run, or was stopped: no attempt is used up
-        not_sent,   // it did not reach the function: again at once, no attempt is used up
-        split,      // the batch failed as a whole: again in halves, no attempt is used up
+        done,         // delivered
+        fault,        // the function refused it or broke on it: an attempt is used up
+        refused,      // it will never be taken: an attempt is used up, and no other is made
+        not_tried,    // the function did not run, or was stopped: no attempt is used up
+        pushed_back,  // the receiver has too much to do: no attempt is used up
+        not_sent,     // it did not reach the function: again at once, no attempt is used up
+        split,        // the batch failed as a whole: again in halves, no attempt is used up
     };
     Kind kind = Kind::done;
     Attempt attempt;
@@ -117,6 +118,7 @@ public:
 
     std::size_t pending() const { return waiting_ + under_way_; }
     std::size_t under_way() const { return under_way_; }
+    std::size_t ready_keys() const { return ready_.size(); }
     std::size_t scanned() const { return scanned_.size(); }  // of the pending ones, those from a scan
     std::size_t document_bytes() const { return bytes_; }
     // Events of a key that wait in memory: when none is left, more may be loaded from disk.

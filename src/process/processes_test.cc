@@ -100,6 +100,29 @@ TEST_F(ProcessesTest, a_dead_letter_holds_its_key_and_discarding_lets_it_go_on) 
     EXPECT_EQ(sum(status().counts), 11u);
 }
 
+// Opening a scan costs as much as reading hundreds of events: not one for each batch that went.
+TEST_F(ProcessesTest, a_scan_brings_many_events) {
+    host_.decide = [](const std::string&) { return InvocationResult{}; };
+    for (int i = 0; i < 5'000; ++i) add(fmt::format("k{}", i));
+    open();
+    while (status().counts.delivered < 5'000) std::this_thread::yield();
+    EXPECT_LE(lake_->scans, 10u);
+}
+
+// More than half of what memory takes waits for the next attempt of its key.
+TEST_F(ProcessesTest, keys_that_fail_do_not_keep_others_from_being_read) {
+    spec_.retries = {.max = 5, .first_us = 3'600'000'000, .longest_us = 3'600'000'000, .max_age_us = {}};
+    constexpr int failing = 24, of_each = 60, others = 2'000;
+    host_.decide = [](const std::string& payload) {
+        return std::stoi(payload) <= failing * of_each ? fault() : InvocationResult{};
+    };
+    for (int i = 0; i < failing * of_each; ++i) add(fmt::format("bad{}", i % failing));
+    for (int i = 0; i < others; ++i) add(fmt::format("good{}", i));
+    open();
+    while (status().counts.delivered < others) std::this_thread::yield();
+    EXPECT_EQ(status().counts.pending, static_cast<std::uint64_t>(failing * of_each));
+}
+
 TEST_F(ProcessesTest, a_paused_subscription_sends_nothing_and_loses_nothing) {
     std::atomic<int> calls = 0;
     host_.decide = [&](const std::string&) {

@@ -87,13 +87,14 @@ private:
         // them: nothing is sent until they have come home.
         std::size_t stale = 0;
         std::int64_t not_before_us = 0;  // after trouble
-        // Of a target that cannot be reached: how often in a row, and when to look again. One event asks, the
-        // others wait.
+        // Of a target that cannot be reached, or has too much to do: how often in a row, and when to look
+        // again. One event asks, the others wait.
         std::uint32_t outages = 0;
         std::int64_t send_not_before_us = 0;
-        bool quiet = false;    // this turn: its function is quiesced
-        bool touched = false;  // this turn changed what is in memory
-        bool reading = false;  // in the scan that is being made
+        bool asked_to_rest = false;  // by the target itself: an answer to what had begun before ends no pause
+        bool quiet = false;          // this turn: its function is quiesced
+        bool touched = false;        // this turn changed what is in memory
+        bool reading = false;        // in the scan that is being made
         // What is in memory ran ahead of what is on disk, which could not be written: to be opened anew.
         // `why` says what went wrong; also of one whose stream is gone.
         bool adrift = false, homeless = false;

@@ -15,7 +15,7 @@ Status Pump::scan_all(std::int64_t now) {
     for (auto& [name, entry] : entries_) {
         Subscription& each = *entry.subscription;
         if (entry.adrift || entry.homeless) continue;
-        if (each.next_sequence() < end && each.has_room() && entry.not_before_us <= now)
+        if (each.next_sequence() < end && each.wants_scan() && entry.not_before_us <= now)
             groups[{each.progress().stream, each.next_sequence()}].push_back(&entry);
     }
     for (auto& [place, group] : groups) TARN_TRY(scan_group(place.first, place.second, end, group, now));

@@ -18,6 +18,28 @@ std::vector<Transformed> as_they_are(const std::vector<Item>& items) {
     return list;
 }
 
+// Being asked to wait for a moment is every day's business; again and again, with one event at a time, is
+// not.
+constexpr std::uint32_t push_backs_until_trouble = 3;
+
+bool is_trouble(const Verdict& verdict, std::uint32_t outages) {
+    if (verdict.kind == Verdict::Kind::pushed_back) return outages >= push_backs_until_trouble;
+    return verdict.kind == Verdict::Kind::not_tried;
+}
+
+std::string why_of(const Verdict& verdict) {
+    if (verdict.kind != Verdict::Kind::pushed_back) return verdict.attempt.message;
+    const Attempt& attempt = verdict.attempt;
+    return fmt::format("it has too much to do: {}{}{}", attempt.error_type,
+                       attempt.message.empty() ? "" : " ", attempt.message);
+}
+
+std::int64_t outage_pause_us(const Retries& retries, std::uint32_t outages) {
+    std::int64_t pause = retries.first_us;
+    for (std::uint32_t i = 0; i < outages && pause < retries.longest_us; ++i) pause *= 2;
+    return std::min(pause, retries.longest_us);
+}
+
 }  // namespace
 
 void Pump::start() {
@@ -147,10 +169,10 @@ Status Pump::take_in(Answer& answer, std::int64_t now) {
                                : "";
     auto verdicts = answer.verdicts ? std::move(*answer.verdicts)
                                     : verdicts_of(answer.items, answer.result, parts_.clock.now().us);
-    for (const Verdict& verdict : verdicts)
-        if (verdict.kind == Verdict::Kind::not_tried && subscription.trouble.empty())
-            subscription.trouble = verdict.attempt.message;
     if (!subscription.spec().target.empty()) note_outage(entry, verdicts, now);
+    for (const Verdict& verdict : verdicts)
+        if (is_trouble(verdict, entry.outages) && subscription.trouble.empty())
+            subscription.trouble = why_of(verdict);
     return subscription.settle(std::move(answer.items), std::move(verdicts), now);
 }
 
@@ -226,20 +248,26 @@ void Pump::deliver(const std::shared_ptr<Answer>& answer, const SubscriptionSpec
     });
 }
 
-// Nobody there is nobody's fault: no attempt is used up, and the pause grows with every look in vain. Those
-// that were under way when it began are one look.
+// Nobody there, or nobody with time, is no event's fault: no attempt is used up, and the pause grows with
+// every look in vain. Those that were under way when it began are one look.
 void Pump::note_outage(Entry& entry, const std::vector<Verdict>& verdicts, std::int64_t now) {
-    if (verdicts.front().kind != Verdict::Kind::not_tried) {
+    const Verdict& verdict = verdicts.front();
+    const bool is_pausing = entry.send_not_before_us > now;
+    const bool pushed_back = verdict.kind == Verdict::Kind::pushed_back;
+    if (verdict.kind != Verdict::Kind::not_tried && !pushed_back) {
+        if (is_pausing && entry.asked_to_rest) return;
         entry.outages = 0;
         entry.send_not_before_us = 0;
+        entry.asked_to_rest = false;
         return;
     }
-    if (entry.send_not_before_us > now) return;
-    const Retries& retries = entry.subscription->spec().retries;
-    std::int64_t pause = retries.first_us;
-    for (std::uint32_t i = 0; i < entry.outages && pause < retries.longest_us; ++i) pause *= 2;
-    entry.send_not_before_us = now + std::min(pause, retries.longest_us);
-    ++entry.outages;
+    if (!is_pausing) {
+        entry.send_not_before_us = now + outage_pause_us(entry.subscription->spec().retries, entry.outages);
+        ++entry.outages;
+    }
+    if (!pushed_back) return;
+    entry.asked_to_rest = true;
+    entry.send_not_before_us = std::max(entry.send_not_before_us, now + verdict.pause_us);
 }
 
 void Pump::derive(const std::shared_ptr<Answer>& answer, const SubscriptionSpec& spec,

@@ -17,6 +17,8 @@ std::string_view end_name(Receipt::End end) {
             return "unknown";
         case Receipt::End::unreachable:
             return "unreachable";
+        case Receipt::End::pushed_back:
+            return "pushed_back";
     }
     return "";
 }
@@ -48,6 +50,8 @@ Verdict::Kind kind_of(Receipt::End end) {
             return Verdict::Kind::refused;
         case Receipt::End::unreachable:
             return Verdict::Kind::not_tried;
+        case Receipt::End::pushed_back:
+            return Verdict::Kind::pushed_back;
         default:
             return Verdict::Kind::fault;
     }

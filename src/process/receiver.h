@@ -31,10 +31,11 @@ struct Receipt {
         failed,       // it may take it later
         unknown,      // it was sent and no answer came: again, because a loss is worse than a double
         unreachable,  // nothing was sent, and nothing else would get through either
+        pushed_back,  // the receiver has too much to do, and wants nothing at all for `again_us`
     };
     End end = End::delivered;
     std::string error;                     // unless delivered
-    std::optional<std::int64_t> again_us;  // of failed: not sooner than after so long
+    std::optional<std::int64_t> again_us;  // of failed and pushed_back: not sooner than after so long
     std::int64_t duration_us = 0;
 };
 

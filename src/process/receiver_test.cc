@@ -51,6 +51,9 @@ protected:
     static Receipt end(End end, std::string error) {
         return {.end = end, .error = std::move(error), .again_us = {}};
     }
+    static Receipt pushed_back(std::int64_t again_us) {
+        return {.end = End::pushed_back, .error = "HTTP 429 slowly", .again_us = again_us};
+    }
 
     NoHost host_;
     std::mutex mutex_;
@@ -161,6 +164,58 @@ TEST_F(ReceiverTest, one_that_cannot_be_reached_is_asked_by_one_event_and_blames
     EXPECT_EQ(status().trouble, "");
 }
 
+// More of them than there are attempts; said only when it does not end soon.
+TEST_F(ReceiverTest, one_that_pushes_back_uses_up_no_attempt) {
+    std::atomic<bool> has_time = false;
+    decide = [&](const Parcel&) { return has_time ? Receipt{} : pushed_back(1); };
+    add("k");
+    open();
+    while (status().trouble.empty()) std::this_thread::yield();
+    EXPECT_EQ(status().trouble, "it has too much to do: HTTP 429 slowly");
+    while (calls_of("1") < 10) std::this_thread::yield();
+    has_time = true;
+    while (status().counts.delivered < 1) std::this_thread::yield();
+    EXPECT_EQ(status().counts.dead, 0u);
+    EXPECT_EQ(status().trouble, "");
+}
+
+TEST_F(ReceiverTest, being_asked_to_wait_once_or_twice_is_no_trouble) {
+    int calls = 0;
+    decide = [&](const Parcel&) { return ++calls <= 2 ? pushed_back(200'000) : Receipt{}; };
+    add("k");
+    open();
+    while (!must(processes_->idleness()).idle) {
+        ASSERT_EQ(status().trouble, "");
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(status().counts.delivered, 1u);
+}
+
+// It wants nothing at all: an answer to what had begun before changes nothing about that.
+TEST_F(ReceiverTest, one_that_pushes_back_gets_nothing_of_any_key_until_its_time) {
+    std::vector<std::function<void(Receipt)>> asked;
+    deliver_ = [&](const SubscriptionSpec&, const Parcel&, std::function<void(Receipt)> done) {
+        const std::lock_guard lock(mutex_);
+        asked.push_back(std::move(done));
+    };
+    const auto count = [&] {
+        const std::lock_guard lock(mutex_);
+        return asked.size();
+    };
+    for (int i = 0; i < 20; ++i) add(fmt::format("k{}", i));
+    open(4);
+    while (count() < 4) std::this_thread::yield();
+    constexpr std::int64_t an_hour_us = 3'600'000'000;
+    asked.at(0)(pushed_back(an_hour_us));
+    while (status().under_way > 3) std::this_thread::yield();
+    for (const std::size_t i : {1, 2, 3}) asked.at(i)({});
+    while (status().counts.delivered < 3) std::this_thread::yield();
+    bell_->ring();
+    processes_->stop(0);  // after a whole turn
+    EXPECT_EQ(count(), 4u);
+    EXPECT_EQ(status().counts.pending, 17u);
+}
+
 // Answers at random, in threads of their own, some of them never; restarts in between.
 TEST_F(ReceiverTest, order_and_numbers_hold_through_failures_and_restarts) {
     constexpr std::uint64_t events = 300;
@@ -171,7 +226,7 @@ TEST_F(ReceiverTest, order_and_numbers_hold_through_failures_and_restarts) {
     std::atomic<bool> calm = false;
     decide = [&](const Parcel& parcel) {
         const std::uint64_t number = std::stoull(parcel.payload);
-        if (!calm && rng.below(4) == 0) return end(static_cast<End>(1 + rng.below(4)), "made to fail");
+        if (!calm && rng.below(4) == 0) return end(static_cast<End>(1 + rng.below(5)), "made to fail");
         if (done.insert(number).second) {
             if (number < newest[number % 7]) overtaken.push_back(parcel.payload);
             newest[number % 7] = std::max(newest[number % 7], number);
@@ -211,6 +266,7 @@ TEST(SubscriptionTargets, are_read_and_written_back) {
     EXPECT_EQ(spec->to_json()["to"].as_string(), "https://h/p");
     EXPECT_TRUE(SubscriptionSpec::from_json("hook", spec->to_json()));
     EXPECT_TRUE(read(R"({"stream":"s","to":"null:"})"));
+    EXPECT_EQ(read(R"({"stream":"s","to":"target:t"})")->target, "target:t");
     const auto file = read(R"({"stream":"s","to":"file:x"})");
     ASSERT_FALSE(file);
     EXPECT_THAT(file.error().next, testing::HasSubstr("tarn tail s --follow"));

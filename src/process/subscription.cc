@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t max_pending = 2000;             // events in memory, beside what a batch needs
 constexpr std::size_t max_document_bytes = 8u << 20;  // their documents
+constexpr std::size_t few_ready_keys = 128;           // so many can go out before the next turn
 constexpr std::size_t load_at_once = 64;
 constexpr std::int64_t unreadable_pause_us = 1'000'000;
 
@@ -98,6 +99,13 @@ std::int64_t Subscription::lag_us(std::int64_t wall_us) const {
 bool Subscription::has_room() const {
     return !progress_.paused && lanes_.pending() < max_pending + 2 * spec_.batch_size &&
            lanes_.document_bytes() < max_document_bytes;
+}
+
+// Those that wait for a failed one of their key fill memory, too: it is what can go that must not run out.
+bool Subscription::wants_scan() const {
+    if (!has_room()) return false;
+    return lanes_.pending() < max_pending / 2 ||
+           lanes_.ready_keys() < std::max(few_ready_keys, spec_.batch_size);
 }
 
 Status Subscription::look_at(const event::StoredEvent& event, const event::Meta& meta, bool replayed,

@@ -29,9 +29,11 @@ public:
 
     // ---- scanning
 
-    // Where its next scan begins, and whether it has room for what comes.
+    // Where its next scan begins, whether it has room for what comes, and whether it is worth one: a scan
+    // costs much more than an event of it.
     Sequence next_sequence() const { return next_; }
     bool has_room() const;
+    bool wants_scan() const;
     // How long the oldest event has waited that is not settled; with none, how old the last one is that was
     // looked at.
     std::int64_t lag_us(std::int64_t wall_us) const;
@@ -63,7 +65,7 @@ public:
     bool changed() const { return changed_; }
     // Whether a turn would change its record: something to look at and room for it, or held events to load.
     bool needs_turn(Sequence end, std::int64_t now_us, std::int64_t wall_us) const {
-        if (changed_ || (next_ < end && has_room())) return true;
+        if (changed_ || (next_ < end && wants_scan())) return true;
         if (progress_.paused) return false;
         return (!draining_.empty() && now_us >= refill_not_before_us_) ||
                (next_redrive_us_ && *next_redrive_us_ <= wall_us && has_room());

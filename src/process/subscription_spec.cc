@@ -87,7 +87,8 @@ std::string after(std::string_view text, std::string_view prefix) {
 
 // Whether the target's text is right is for those to say who send there.
 bool is_outside(std::string_view to) {
-    return to.starts_with("http://") || to.starts_with("https://") || to == "null:";
+    return to.starts_with("http://") || to.starts_with("https://") || to.starts_with("target:") ||
+           to == "null:";
 }
 
 // A run owns its file, and cuts back what it did not write; a subscription never ends, and others (log
@@ -111,9 +112,10 @@ Status read_destination(SubscriptionSpec& spec, const Json& json) {
         return bad(spec.name, "to", "with `via` it is a stream: expected stream:NAME");
     if (to.starts_with("file:")) return no_file(spec.name, spec.stream);
     if (!spec.passes_events_on() && spec.function.empty())
-        return bad(spec.name, "to",
-                   fmt::format("\"{}\": expected function:NAME, stream:NAME, http(s)://… or null:", to),
-                   "a projection names its stream and patterns itself; see `projections`");
+        return bad(
+            spec.name, "to",
+            fmt::format("\"{}\": expected function:NAME, stream:NAME, target:NAME, http(s)://… or null:", to),
+            "a projection names its stream and patterns itself; see `projections`");
     if (spec.to_stream == spec.stream)
         return bad(spec.name, "to", "it would feed itself: expected another stream");
     if (!spec.to_stream.empty()) spec.shape = event::Shape::payload;

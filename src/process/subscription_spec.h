@@ -25,7 +25,7 @@ struct SubscriptionSpec {
     std::string pattern = "";  // JSON; "" = every event
     std::string function;      // of `to: function:NAME`, or of `via`; "" = into the stream as it came
     std::string to_stream;     // of `to: stream:NAME`; "" otherwise
-    std::string target;        // of `to: http(s)://…` and `to: null:`; "" otherwise
+    std::string target;        // of `to: http(s)://…`, `target:NAME`, `null:`; "" otherwise
     event::Shape shape = event::Shape::cloudevents;
     Order order = Order::key;
     std::size_t batch_size = 1;

@@ -210,7 +210,10 @@ private:
                             settings_.is_idempotent ? max_attempts : 0, pause_after(attempt));
         // Nobody there, or not allowed: not this event's fault, and the next ones would fare no better.
         if (error.kind != ErrorKind::unavailable || attempt >= max_attempts) return fail(error);
-        return again_or(Delivery::failed, error.message, attempt, max_attempts, pause_after(attempt));
+        Attempted attempted =
+            again_or(Delivery::failed, error.message, attempt, max_attempts, pause_after(attempt));
+        attempted.was_reached = false;
+        return attempted;
     }
 
     Attempted judged(const net::ClientResponse& response, int attempt) const {

@@ -88,6 +88,11 @@ TEST_F(HttpTargetTest, nobody_there_ends_the_session_and_fails_no_event) {
     const auto answers = open(settings_for(url))->send(events_.part(0, 1));
     ASSERT_FALSE(answers);
     EXPECT_EQ(answers.error().kind, ErrorKind::unavailable);
+    const auto attempted = begin(*open(settings_for(url)), events_.events[0]);
+    ASSERT_TRUE(attempted);
+    EXPECT_FALSE(attempted->was_reached);
+    EXPECT_TRUE(attempted->again_us);
+    EXPECT_TRUE(answered(with(500)).was_reached);
 }
 
 TEST_F(HttpTargetTest, being_pushed_back_is_told_with_the_pause_that_was_asked_for) {

@@ -61,6 +61,7 @@ struct Attempted {
     Sent sent;                             // with again_us: why it has to be begun again
     std::optional<std::int64_t> again_us;  // set: it shall be begun again after so long
     bool was_tried = true;                 // false: this was no attempt
+    bool was_reached = true;               // false: nobody was there, and no other event would fare better
     // Set: the target has more to do than it can, and wants nothing at all for so long (0: it did not say).
     std::optional<std::int64_t> pushed_back_us = {};
 };
@@ -75,7 +76,8 @@ public:
     virtual bool latency_tells() const { return true; }
     // Hands one event over and copies of it what it needs. `done` is called once, on any thread, perhaps
     // before begin returns. `outgoing.attempt` counts from 1. An Error means the target as a whole cannot go
-    // on, and the event was not delivered as far as anybody knows.
+    // on, and the event was not delivered as far as anybody knows. What is under way when the target ends is
+    // broken off, and answered before the destructor returns.
     using Done = std::function<void(Result<Attempted>)>;
     virtual void begin(const Outgoing& outgoing, Done done) = 0;
     // The run wants to end: nothing more is begun, and what is under way should be over soon.

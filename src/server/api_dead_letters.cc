@@ -108,9 +108,10 @@ Status for_each_letter(process::Processes& processes, const Asked& asked,
 
 Failure none_of(Call& call) {
     const std::string& what = call.arguments[0];
-    return fail(Code::unknown_dead_letter,
-                what == "all" ? "no dead letter is so" : fmt::format("no dead letter is at {}", what),
-                {.next = "tarn dlq list"});
+    std::string message = fmt::format("no dead letter is at {}", what);
+    if (what == "all") message = "no dead letter is so";
+    if (what.starts_with("dg-")) message = fmt::format("no dead letter of {} is so", what);
+    return fail(Code::unknown_dead_letter, std::move(message), {.next = "tarn dlq list"});
 }
 
 // ---- groups
@@ -343,11 +344,11 @@ Route act_on_letters(std::string done_word, std::string event_type, std::vector<
         TARN_ASSIGN(const Asked asked, filters(call.engine, of_body(body)));
         TARN_ASSIGN(const auto refused, refused_group(call, asked));
         if (refused) return act_on_refused(call, body, *refused, done_word);
+        TARN_ASSIGN(auto* processes, call.engine.processing().processes());
+        TARN_ASSIGN(const Chosen chosen, choose(call, body, *processes));
         if (!call.engine.processing().started() && done_word == "redriven")
             return fail(Code::bad_usage, "functions run only under tarn up: redrive needs a server",
                         {.next = "tarn up, then this command again"});
-        TARN_ASSIGN(auto* processes, call.engine.processing().processes());
-        TARN_ASSIGN(const Chosen chosen, choose(call, body, *processes));
         std::uint64_t count = chosen.letters.size();
         const bool dry = body["dry_run"].as_bool();
         if (!dry) {

@@ -127,6 +127,7 @@ Result<Step> plan_target(Engine& engine, const std::string& name, const codec::J
     return Step{change, [&engine, name, spec, is_known]() -> Status {
                     TARN_TRY(engine.catalog().put_document(
                         {std::string(replay::target_document), name, engine.clock().now(), spec.to_json()}));
+                    engine.processing().reopen_target(name);
                     return engine.record(
                         is_known ? "target.changed" : "target.declared", name,
                         codec::Json::object({{"target", name}, {"declaration", spec.to_json()}}));
@@ -173,6 +174,11 @@ Result<KnownThings> known_to(Engine& engine) {
     for (const auto& spec : functions) {
         known.functions.push_back(spec.name);
         for (const auto& store : spec.stores) known.fed_by_functions.emplace(store, spec.name);
+    }
+    TARN_ASSIGN(const auto targets, engine.catalog().documents(replay::target_document));
+    for (const auto& each : targets) {
+        known.targets.push_back(each.id);
+        if (each.body.has("exec")) known.programs.push_back(each.id);
     }
     return known;
 }

@@ -309,6 +309,7 @@ private:
         if (!spec->target.empty()) {
             const Status target = check_outside_target(*spec);
             if (!target) add_error(target.error(), path + ".to", what);
+            if (target) check_target_of(*spec, path + ".to");
             return;
         }
         if (!spec->to_stream.empty()) {
@@ -324,6 +325,25 @@ private:
         add(path + ".to", fmt::format("{}: there is no function {}", what, spec->function),
             nearest.empty() ? "declare it below functions:"
                             : fmt::format("did you mean function:{}?", nearest));
+    }
+
+    // target:NAME of a subscription. What the file says of it is what will be.
+    void check_target_of(const process::SubscriptionSpec& spec, const std::string& path) {
+        if (!spec.target.starts_with("target:")) return;
+        const std::string name = spec.target.substr(std::string_view("target:").size());
+        const Json& blocks = file_.settings["targets"];
+        std::vector<std::string> declared = names_in(blocks);
+        declared.insert(declared.end(), known_.targets.begin(), known_.targets.end());
+        if (contains(declared, name)) {
+            const bool is_program =
+                blocks.has(name) ? blocks[name].has("exec") : contains(known_.programs, name);
+            if (is_program) add_error(no_program_error(spec.name, name), path, "subscription " + spec.name);
+            return;
+        }
+        const std::string nearest = nearest_word(name, declared);
+        add(path, fmt::format("subscription {}: there is no target {}", spec.name, name),
+            nearest.empty() ? fmt::format("declare it: targets: {{{}: {{url: https://…}}}}", name)
+                            : fmt::format("did you mean target:{}?", nearest));
     }
 
     // "function f: timeout: expected …" is about ".timeout".

@@ -13,6 +13,7 @@ namespace tarn::server {
 // What a file may name without declaring it.
 struct KnownThings {
     std::vector<std::string> streams, stores, functions;
+    std::vector<std::string> targets, programs;  // declared targets; those of them that are programs
     std::map<std::string, state::ProjectionSpec> projections;
     std::map<std::string, std::string> fed_by_functions;  // store → one of its functions
 };

@@ -119,6 +119,35 @@ TEST(Config, WhatIsThereNeedNotBeDeclared) {
     EXPECT_TRUE(mistakes_in(text, {.streams = {"bank"}, .stores = {"totals"}, .projections = {}}).empty());
 }
 
+TEST(Config, ASubscriptionNamesADeclaredService) {
+    const auto with = [](const std::string& targets, const std::string& to) {
+        return "version: 1\nstreams: {bank: {}}\n" + targets + "subscriptions:\n  s: {stream: bank, to: \"" +
+               to + "\"}\n";
+    };
+    const std::string billing = "targets: {billing: {url: 'http://10.0.0.1/', allow_private: true}}\n";
+    EXPECT_TRUE(mistakes_in(with(billing, "target:billing")).empty());
+    EXPECT_TRUE(mistakes_in(with("", "target:billing"), {.targets = {"billing"}}).empty());
+    struct Case {
+        std::string text;
+        KnownThings known;
+        const char* said;
+    };
+    for (const Case& each :
+         {Case{with(billing, "target:biling"), {}, "did you mean target:billing?"},
+          Case{with("", "target:t"), {}, "declare it: targets: {t:"},
+          Case{with("targets: {t: {exec: [cat]}}\n", "target:t"), {}, "is a program"},
+          Case{with("", "target:t"), {.targets = {"t"}, .programs = {"t"}}, "is a program"},
+          Case{with("", "http://10.0.0.1/"), {}, "allow_private: true"}}) {
+        const auto mistakes = mistakes_in(each.text, each.known);
+        ASSERT_EQ(mistakes.size(), 1u) << each.text;
+        EXPECT_EQ(mistakes[0].code, Code::bad_config);
+        EXPECT_EQ(mistakes[0].place.line,
+                  each.text.starts_with("version: 1\nstreams: {bank: {}}\ntargets") ? 5u : 4u);
+        EXPECT_NE((mistakes[0].message + " " + mistakes[0].next).find(each.said), std::string::npos)
+            << mistakes[0].text() << " / " << mistakes[0].next;
+    }
+}
+
 TEST(Config, AllMistakesAreOneError) {
     const auto file = validate_config(
         "version: 1\nstreams:\n  a: {partitions: 0, format: x}\nstores: {s: {snapshots: {every: soon}}}\n",

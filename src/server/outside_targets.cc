@@ -3,12 +3,15 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <thread>
+#include <utility>
 
 #include "codec/hash.h"
 #include "event/meta.h"
+#include "net/address_rule.h"
 #include "replay/targets.h"
 
 namespace tarn::server {
@@ -180,8 +183,8 @@ private:
 // Targets that work on several at once.
 class ParallelOutlet final : public OutsideTargets::Outlet {
 public:
-    ParallelOutlet(os::Clock& clock, std::unique_ptr<replay::Target> target)
-        : clock_(clock), target_(std::move(target)), parallel_(*target_->parallel()) {}
+    ParallelOutlet(os::Clock& clock, std::unique_ptr<replay::Target> target, std::int64_t grace_us)
+        : clock_(clock), grace_us_(grace_us), target_(std::move(target)), parallel_(*target_->parallel()) {}
     ~ParallelOutlet() override {
         stop();
         wait();
@@ -194,48 +197,81 @@ public:
             is_over = stopping_;
             if (!is_over && under_way_ >= std::max<std::size_t>(parallel_.at_once(), 1))
                 return jobs_.push_back(std::move(job));
-            if (!is_over) ++under_way_;
+            if (!is_over) count_one_more();
         }
         if (is_over) return job.done(gone());
         begin(std::move(job));
     }
 
     void stop() override {
-        std::deque<Job> left;
         {
             const std::lock_guard lock(mutex_);
-            stopping_ = true;
-            left.swap(jobs_);
+            if (std::exchange(stopping_, true)) return;
+            breaker_ = std::thread([this] { break_off(); });
         }
-        for (const Job& job : left) job.done(gone());
+        give_back(gone());
     }
 
     void wait() override {
-        std::unique_lock lock(mutex_);
-        ended_.wait(lock, [this] { return under_way_ == 0; });
+        if (breaker_.joinable()) breaker_.join();
     }
 
 private:
-    void begin(Job job) {
-        const Letter letter(job.parcel, job.stream, job.key);
-        // Each is a first attempt to the target: how often it was tried is known elsewhere.
-        parallel_.begin(letter.outgoing(), [this, done = std::move(job.done),
-                                            began = clock_.monotonic_us()](Result<replay::Attempted> came) {
-            Receipt receipt = came ? receipt_of_attempt(*came) : unreachable(came.error().text());
-            receipt.duration_us = clock_.monotonic_us() - began;
-            done(std::move(receipt));
-            give_place();
-        });
+    // The mutex is held.
+    void count_one_more() {
+        ++under_way_;
+        ++beginning_;
     }
 
-    // Without an answer of the service nothing is known against the event: nobody was there.
+    void begin(Job job) {
+        {
+            const Letter letter(job.parcel, job.stream, job.key);
+            // Each is a first attempt to the target: how often it was tried is known elsewhere.
+            parallel_.begin(letter.outgoing(),
+                            [this, done = std::move(job.done), began = clock_.monotonic_us()](
+                                const Result<replay::Attempted>& came) { end(came, done, began); });
+        }
+        const std::lock_guard lock(mutex_);
+        --beginning_;
+        ended_.notify_all();
+    }
+
+    void end(const Result<replay::Attempted>& came, const std::function<void(Receipt)>& done,
+             std::int64_t began_us) {
+        Receipt receipt = came ? receipt_of_attempt(*came) : unreachable(came.error().text());
+        // Broken off by us: that is no attempt, whatever became of it.
+        if (receipt.end == Receipt::End::unknown && is_breaking_off()) receipt = gone();
+        receipt.duration_us = clock_.monotonic_us() - began_us;
+        const bool wants_nothing =
+            receipt.end == Receipt::End::pushed_back || receipt.end == Receipt::End::unreachable;
+        done(receipt);
+        if (wants_nothing) give_back(receipt);
+        give_place();
+    }
+
+    bool is_breaking_off() {
+        const std::lock_guard lock(mutex_);
+        return breaking_off_;
+    }
+
     static Receipt receipt_of_attempt(const replay::Attempted& attempted) {
-        const bool may_be_repeated = attempted.again_us.has_value();
-        const bool was_answered = attempted.sent.error.starts_with("HTTP ");
-        const bool failed = attempted.sent.delivery == replay::Delivery::failed;
-        if (!attempted.was_tried || (failed && may_be_repeated && !was_answered))
-            return unreachable(attempted.sent.error);
-        return receipt_of(attempted.sent, may_be_repeated, attempted.again_us);
+        if (attempted.pushed_back_us)
+            return {.end = Receipt::End::pushed_back,
+                    .error = attempted.sent.error,
+                    .again_us = attempted.pushed_back_us};
+        // Without an answer of the service nothing is known against the event.
+        if (!attempted.was_tried || !attempted.was_reached) return unreachable(attempted.sent.error);
+        return receipt_of(attempted.sent, attempted.again_us.has_value(), attempted.again_us);
+    }
+
+    // What has not begun would fare as this one did.
+    void give_back(const Receipt& receipt) {
+        std::deque<Job> left;
+        {
+            const std::lock_guard lock(mutex_);
+            left.swap(jobs_);
+        }
+        for (const Job& job : left) job.done(receipt);
     }
 
     // To the next one; or nothing is under way, and whoever waits for that may go.
@@ -243,25 +279,37 @@ private:
         std::optional<Job> next;
         {
             const std::lock_guard lock(mutex_);
-            if (!jobs_.empty()) {
-                next = std::move(jobs_.front());
-                jobs_.pop_front();
-            } else {
-                --under_way_;
-                ended_.notify_all();
-            }
+            --under_way_;
+            ended_.notify_all();
+            if (jobs_.empty()) return;
+            next = std::move(jobs_.front());
+            jobs_.pop_front();
+            count_one_more();
         }
-        if (next) begin(std::move(*next));
+        begin(std::move(*next));
+    }
+
+    // The target answers what it still has when it goes.
+    void break_off() {
+        {
+            std::unique_lock lock(mutex_);
+            ended_.wait_for(lock, std::chrono::microseconds(grace_us_), [this] { return under_way_ == 0; });
+            breaking_off_ = true;
+            ended_.wait(lock, [this] { return beginning_ == 0; });
+        }
+        target_.reset();
     }
 
     os::Clock& clock_;
-    const std::unique_ptr<replay::Target> target_;
-    replay::ParallelTarget& parallel_;
+    const std::int64_t grace_us_;
+    std::unique_ptr<replay::Target> target_;
+    replay::ParallelTarget& parallel_;  // used only while something begins
     std::mutex mutex_;
     std::condition_variable ended_;
     std::deque<Job> jobs_;
-    std::size_t under_way_ = 0;
-    bool stopping_ = false;
+    std::size_t under_way_ = 0, beginning_ = 0;
+    bool stopping_ = false, breaking_off_ = false;
+    std::thread breaker_;
 };
 
 }  // namespace
@@ -287,13 +335,22 @@ Result<std::shared_ptr<OutsideTargets::Outlet>> OutsideTargets::outlet_of(
         retired_.push_back(std::move(place.outlet));
     }
     if (target->parallel() != nullptr)
-        place.outlet = std::make_shared<ParallelOutlet>(parts_.clock, std::move(target));
+        place.outlet = std::make_shared<ParallelOutlet>(parts_.clock, std::move(target), parts_.grace_us);
     else
         place.outlet = std::make_shared<SerialOutlet>(parts_.clock, std::move(target),
                                                       [this, spec] { return parts_.open(spec); });
     place.target = spec.target;
     place.shape = spec.shape;
     return place.outlet;
+}
+
+void OutsideTargets::reopen(const std::string& target) {
+    const std::lock_guard lock(mutex_);
+    for (auto& [name, place] : places_) {
+        if (place.target != target || !place.outlet) continue;
+        place.outlet->stop();
+        retired_.push_back(std::move(place.outlet));
+    }
 }
 
 void OutsideTargets::wind_up() {
@@ -321,16 +378,40 @@ void OutsideTargets::stop() {
 }
 
 Status check_outside_target(const process::SubscriptionSpec& spec) {
-    const auto address = replay::TargetAddress::parse(spec.target);
-    if (address) return {};
-    return fail(Code::bad_config, fmt::format("subscription {}: to: {}", spec.name, address.error().message),
-                {.next = address.error().next});
+    const auto refused = [&](Error error) {
+        error.message = fmt::format("subscription {}: to: {}", spec.name, error.message);
+        error.code = Code::bad_config;
+        error.kind = ErrorKind::config;
+        return fail(std::move(error));
+    };
+    auto address = replay::TargetAddress::parse(spec.target);
+    if (!address) return refused(std::move(address.error()));
+    if (address->kind != replay::TargetKind::http) return {};
+    Status allowed = net::check_address_in_url(net::AddressRule::no_private_networks, address->place);
+    if (!allowed) return refused(std::move(allowed.error()));
+    return {};
 }
 
-Result<std::unique_ptr<replay::Target>> open_outside_target(os::Clock& clock,
+Error no_program_error(const std::string& subscription, const std::string& target) {
+    return make_error(
+        Code::bad_config,
+        fmt::format("subscription {}: to: target {} is a program, which a subscription does not run",
+                    subscription, target),
+        {.next = "make it a function with runtime: command, and: to: function:NAME"});
+}
+
+Result<std::unique_ptr<replay::Target>> open_outside_target(os::Clock& clock, os::FileSystem& fs,
+                                                            catalog::Catalog& catalog,
                                                             const process::SubscriptionSpec& spec) {
     // No run: nothing goes out as replayed.
-    return replay::make_http_target(clock, spec.target, {.run = "", .shape = spec.shape, .resume_mark = {}});
+    replay::TargetRun run{.run = "", .shape = spec.shape, .resume_mark = {}};
+    TARN_ASSIGN(const auto address, replay::TargetAddress::parse(spec.target));
+    if (address.kind == replay::TargetKind::http)
+        return replay::make_http_target(clock, address.place, std::move(run));
+    TARN_ASSIGN(const auto declared, replay::declared_target(catalog, address.place));
+    if (declared.is_program()) return fail(no_program_error(spec.name, address.place));
+    TARN_ASSIGN(auto settings, replay::http_settings(fs, declared));
+    return replay::make_http_target(clock, std::move(settings), std::move(run));
 }
 
 }  // namespace tarn::server

@@ -93,9 +93,10 @@ Result<process::Processes*> Processing::processes() {
     TARN_ASSIGN(functions::FunctionHost * functions, host());
     const std::lock_guard lock(mutex_);
     if (processes_) return processes_.get();
-    outside_ = std::make_unique<OutsideTargets>(OutsideTargets::Parts{
-        parts_.clock, parts_.sender,
-        [this](const process::SubscriptionSpec& spec) { return open_outside_target(parts_.clock, spec); }});
+    outside_ = std::make_unique<OutsideTargets>(
+        OutsideTargets::Parts{parts_.clock, parts_.sender, [this](const process::SubscriptionSpec& spec) {
+                                  return open_outside_target(parts_.clock, parts_.fs, parts_.catalog, spec);
+                              }});
     TARN_ASSIGN(
         auto opened,
         process::Processes::open(
@@ -197,6 +198,11 @@ Result<Sequence> Processing::first_sequence(const process::SubscriptionSpec& spe
         from_start = function && !function->stores.empty();
     }
     return from_start ? Sequence{1} : parts_.log.durable_end();
+}
+
+void Processing::reopen_target(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    if (outside_) outside_->reopen("target:" + name);
 }
 
 Status Processing::start() {

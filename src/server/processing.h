@@ -51,6 +51,9 @@ public:
     // The feeders of a store that functions feed: those whose function lists the store. By name.
     Result<std::vector<process::SubscriptionSpec>> feeding_subscriptions(std::string_view store);
 
+    // Another declaration of a target: subscriptions to it send by that one from here on.
+    void reopen_target(const std::string& name);
+
     // Begins to deliver; until stop.
     Status start();
     void stop(std::int64_t grace_us);

@@ -62,6 +62,7 @@ public:
 
     std::vector<BankEvent> events;  // of all streams, by sequence from 1
     std::optional<std::size_t> fail_scan_at;
+    std::atomic<std::size_t> scans = 0;
 
     // Where another thread reads at the same time.
     void add(BankEvent event) {
@@ -84,6 +85,7 @@ public:
         return view;
     }
     Result<std::unique_ptr<lake::Scan>> scan(lake::StreamView view, lake::ScanOptions options) override {
+        ++scans;
         const std::lock_guard lock(mutex_);
         std::vector<BankEvent> chosen;
         for (const auto& event : events)

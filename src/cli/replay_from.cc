@@ -157,6 +157,7 @@ std::vector<Command> from_commands() {
              "import sources from outside, once each, and replay them: import, plan and run in one",
              {{"SOURCE", "files, directories or globs; .gz, .zst, .tar and .zip are unpacked", true, true}},
              {{"--to", "TARGET", "where to, as of tarn replay plan"},
+              {"--via", "FUNCTION", "function:NAME: what it makes of each payload is sent instead"},
               {"--stream", "NAME", "where they are kept; default from_<name of the first source>"},
               {"--format", "F", "auto, ndjson, json-array or file-per-event; default auto"},
               {"--records", "PATH", "the array of records inside each document, such as Records"},

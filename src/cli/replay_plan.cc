@@ -15,6 +15,7 @@ Result<codec::Json> plan_request(Context& context) {
         {"--rebuild", "rebuild"}, {"--base", "base"},   {"--into", "into"},
         {"--to", "target"},       {"--order", "order"}, {"--on-failure", "on_failure"},
         {"--pace", "pace"},       {"--shape", "shape"}, {"--name", "name"},
+        {"--via", "via"},
     };
     for (const auto& [option, member] : plain)
         if (const auto value = given.get(option)) body.set(member, *value);
@@ -74,6 +75,7 @@ std::vector<Option> plan_options() {
         {"--to", "TARGET",
          "null:, file:PATH, stream:NAME, projection:NAME, function:NAME, http(s)://…, exec:PROGRAM, "
          "target:NAME"},
+        {"--via", "FUNCTION", "function:NAME: what it makes of each payload is sent instead"},
         {"--into", "COPY", "a copy of the store, STORE@NAME or NAME"},
         {"--base", "BASE", "what the copy starts from: a snapshot, empty or live"},
         {"--from-snapshot", "S", "the base, for a projection or function target"},
@@ -104,6 +106,7 @@ std::vector<Command> plan_commands() {
              "  tarn replay plan bank --all --to null:\n"
              "  tarn replay plan orders --since 2024-03-01 --to function:mailer\n"
              "  tarn replay plan orders --all --to stream:hydrate --only billing\n"
+             "  tarn replay plan orders --all --to stream:anonymous --via function:redact\n"
              "  tarn replay plan --failed-of rn-3 --to http://127.0.0.1:9000/\n"
              "  tarn replay plan bank orders --keys A17 --since 3d --to null: --explain\n\n"
              "All that is given must hold; --except… takes away. docs/reference/replay-selections.md shows "

@@ -184,6 +184,37 @@ Status resolve_stream(Replay::Parts& parts, Destination& to) {
     return {};
 }
 
+// ---- on the way
+
+Failure not_by_way(const TargetAddress& target) {
+    return target.kind == TargetKind::function
+               ? bad(fmt::format("--via does not go with --to {}: what arrives would come from another "
+                                 "function than the one that is replayed",
+                                 target.text()),
+                     "call the one from the other's code, or send what it makes into a stream first: --to "
+                     "stream:NAME --via …")
+               : bad(fmt::format(
+                         "--via does not go with {}: a store must follow from the events that the lake "
+                         "has, or no rebuild arrives at it again",
+                         target.text()),
+                     "send what the function makes into a stream, and declare the projection there: --to "
+                     "stream:NAME --via …");
+}
+
+Status resolve_via(Replay::Parts& parts, const PlanRequest& request, Destination& to) {
+    if (request.via.empty()) return {};
+    const std::string name = request.via.starts_with("function:") ? request.via.substr(9) : "";
+    if (name.empty() || name.find_first_of(":,") != std::string::npos)
+        return bad(
+            fmt::format("--via {}: expected function:NAME", request.via),
+            "name a function of tarn.yaml that speaks Firehose's contract: docs/reference/functions.md");
+    if (to.address.kind == TargetKind::function || to.address.kind == TargetKind::projection)
+        return not_by_way(to.address);
+    TARN_ASSIGN(Functions * functions, functions_of(parts));
+    TARN_ASSIGN(to.via, functions->function(name));
+    return {};
+}
+
 // ---- --rebuild
 
 Status check_rebuild(Replay::Parts& parts, const PlanRequest& request) {
@@ -221,6 +252,7 @@ Result<Destination> resolve_destination(Replay::Parts& parts, const PlanRequest&
     if (request.rebuild) {
         TARN_TRY(resolve_rebuild(parts, request, to));
         TARN_TRY(resolve_only(parts, request, to));
+        TARN_TRY(resolve_via(parts, request, to));
         return to;
     }
     TARN_ASSIGN(to.address, TargetAddress::parse(request.target));
@@ -246,7 +278,14 @@ Result<Destination> resolve_destination(Replay::Parts& parts, const PlanRequest&
     if (kind == TargetKind::file)
         TARN_TRY(check_file_place(parts.fs, to.address.place, os::parent_of(parts.directory)));
     TARN_TRY(resolve_only(parts, request, to));
+    TARN_TRY(resolve_via(parts, request, to));
     return to;
+}
+
+std::vector<FunctionInfo> functions_of_run(const Destination& to) {
+    std::vector<FunctionInfo> called = to.functions;
+    if (to.via) called.push_back(*to.via);
+    return called;
 }
 
 std::string version_of(const SubscriptionInfo& subscription) {

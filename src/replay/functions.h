@@ -11,6 +11,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "event/replay_mark.h"
 #include "event/shapes.h"
 
@@ -40,6 +41,7 @@ struct FunctionCall {
     std::string subscription;  // as which it gets it, "" = none
     std::string run;           // uid
     int attempt = 1;
+    Time ingested = {};  // of the event
 };
 
 struct FunctionAnswer {
@@ -49,11 +51,14 @@ struct FunctionAnswer {
         unknown,        // it ran out of time or memory, or its process ended: it may have acted
         not_sent,       // taken back before it saw the event: somebody else needs it to be quiet
         could_not_run,  // it did not see the event, or was stopped by us
+        // Of transform only:
+        dropped,  // it wants nothing to go on
+        refused,  // it answered, but not with something to go on: ProcessingFailed, no recordId, no base64
     };
     End end = End::done;
     std::string error;
     std::string version;  // of the code that answered, "" when none did
-    std::string output;   // when done: what it answered
+    std::string output;   // when done: what it answered; of transform: what goes on instead of the payload
 };
 
 struct RetryRule {
@@ -69,6 +74,10 @@ public:
     virtual RetryRule retries() const = 0;
     // `done` runs once, on any thread, and does not block.
     virtual void call(FunctionCall call, std::function<void(FunctionAnswer)> done) = 0;
+    // As records of one invocation, by Firehose's contract (process/transform.h); `document` is what they
+    // hold. All of one stream. One answer a call, in their order; `done` as above.
+    virtual void transform(std::vector<FunctionCall> calls,
+                           std::function<void(std::vector<FunctionAnswer>)> done) = 0;
 };
 
 // One of several whose answers to the same events are compared: comparison.h.

@@ -17,6 +17,7 @@ Failure never(const std::string& what) {
 }
 
 Result<bool> makes_somebody_act(Replay::Parts& parts, const Acts& acts) {
+    if (!acts.functions.empty() || acts.names_subscriptions) return true;
     switch (acts.target.kind) {
         case TargetKind::function:
         case TargetKind::http:
@@ -28,7 +29,6 @@ Result<bool> makes_somebody_act(Replay::Parts& parts, const Acts& acts) {
         default:
             return false;
     }
-    if (!acts.functions.empty() || acts.names_subscriptions) return true;
     if (parts.functions == nullptr) return false;
     TARN_ASSIGN(const auto subscriptions, parts.functions->subscriptions());
     return std::ranges::any_of(subscriptions, [&acts](const SubscriptionInfo& each) {
@@ -60,6 +60,7 @@ Result<std::vector<FunctionInfo>> functions_called(Replay::Parts& parts, const c
     if (parts.functions == nullptr) return called;
     std::vector<std::string> names;
     if (target.kind == TargetKind::function) names = target.names();
+    if (plan.has("via")) add_once(names, plan["via"]["function"].as_string());
     if (plan["only"].size() > 0) {
         TARN_ASSIGN(const auto subscriptions, parts.functions->subscriptions());
         for (const codec::Json& only : plan["only"].elements())

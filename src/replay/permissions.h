@@ -14,7 +14,7 @@ namespace tarn::replay {
 
 struct Acts {
     const TargetAddress& target;
-    const std::vector<FunctionInfo>& functions;  // that the run calls, or whose subscriptions it names
+    const std::vector<FunctionInfo>& functions;  // that the run calls, also on the way, or by --only
     std::vector<std::string> streams, types;     // of the selected events
     bool names_subscriptions = false;            // which may send to others than functions
 };

@@ -47,7 +47,8 @@ struct PlanRequest : SelectionRequest {
     std::string base;                    // snapshot id, "empty", "live"; for rebuild and projection targets
     std::string into;                    // copy name: "fix" or "store@fix"
     std::string
-        target;  // "null:", "file:PATH", "stream:NAME", "projection:NAME", "function:NAME", "http://…"
+        target;       // "null:", "file:PATH", "stream:NAME", "projection:NAME", "function:NAME", "http://…"
+    std::string via;  // "function:NAME": sent is what it makes of each payload
     std::string order = "key";        // key | total | none
     std::string on_failure = "hold";  // hold | continue | stop
     std::string pace = "max";         // N/s | NMB/s | Nx | max

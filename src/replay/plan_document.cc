@@ -26,7 +26,7 @@ std::string plan_digest(const Json& document, const std::string& manifest_sha256
     Json frozen = Json::object();
     for (const std::string_view field : frozen_fields) frozen.set(field, document[field]);
     // Fields of later versions, sealed where they are there: older plans keep their digest.
-    for (const std::string_view field : {"needs_approval", "planner"})
+    for (const std::string_view field : {"needs_approval", "planner", "via"})
         if (document.has(field)) frozen.set(field, document[field]);
     return "sha256:" + codec::sha256_hex(manifest_sha256 + "\n" + frozen.dump());
 }
@@ -42,6 +42,8 @@ Result<FrozenPlan> FrozenPlan::from_document(const Json& document) {
     plan.copy = document["into"].as_string();
     plan.base = document["base"].as_string();
     plan.again = document["again"].as_bool();
+    plan.via = document["via"]["function"].as_string();
+    plan.via_version = document["via"]["version"].as_string();
     plan.events = document["events"].as_uint();
     plan.complete = document["coverage"]["complete"].as_bool();
     plan.copy_begins_before = !plan.copy.empty() && document["coverage"]["in_base"].as_uint(1) == 0;

@@ -28,6 +28,7 @@ struct FrozenPlan {
     // Projection or function → version when planned, subscription_key → version_of; "stream" → id of a target
     // stream.
     std::map<std::string, std::string> versions;
+    std::string via, via_version;  // the function on the way; "" = payloads are sent as they are
     std::uint64_t events = 0;
     std::uint64_t snapshot = 0;  // one past the last sequence that was looked at
     std::map<std::string, std::map<Partition, Offset>> positions;  // stream → last offsets looked at

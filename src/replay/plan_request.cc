@@ -69,20 +69,22 @@ Json PlanRequest::to_json() const {
     for (const std::string& subscription : only) named.push(subscription);
     json.set("name", name).set("base", base).set("into", into).set("target", target).set("order", order);
     json.set("on_failure", on_failure).set("pace", pace).set("shape", shape).set("only", std::move(named));
+    if (!via.empty()) json.set("via", via);
     return json.set("again", again).set("needs_approval", needs_approval).set("planner", planner);
 }
 
 Result<PlanRequest> PlanRequest::from_json(const Json& json) {
     PlanRequest request;
-    TARN_ASSIGN(
-        static_cast<SelectionRequest&>(request),
-        SelectionRequest::from_json(json, {"name", "rebuild", "base", "into", "target", "order", "on_failure",
-                                           "pace", "shape", "only", "again", "needs_approval", "planner"}));
+    TARN_ASSIGN(static_cast<SelectionRequest&>(request),
+                SelectionRequest::from_json(
+                    json, {"name", "rebuild", "base", "into", "target", "order", "on_failure", "pace",
+                           "shape", "only", "again", "needs_approval", "planner", "via"}));
     TARN_TRY(read_text(json, "name", request.name));
     TARN_TRY(read_text(json, "rebuild", request.rebuild));
     TARN_TRY(read_text(json, "base", request.base));
     TARN_TRY(read_text(json, "into", request.into));
     TARN_TRY(read_text(json, "target", request.target));
+    TARN_TRY(read_text(json, "via", request.via));
     TARN_TRY(read_text(json, "order", request.order));
     TARN_TRY(read_text(json, "on_failure", request.on_failure));
     TARN_TRY(read_text(json, "pace", request.pace));

@@ -76,7 +76,8 @@ std::string made_up_name(const PlanRequest& request, const Destination& to) {
     if (request.rebuild)
         return fmt::format("{} {} from {}", request.restore_until == 0 ? "rebuild" : "restore", to.copy,
                            to.base);
-    return fmt::format("{} to {}", request.stream, to.copy.empty() ? to.address.text() : to.copy);
+    return fmt::format("{} to {}{}", request.stream, to.copy.empty() ? to.address.text() : to.copy,
+                       to.via ? " via " + to.via->name : "");
 }
 
 // ---- nothing selected
@@ -166,8 +167,9 @@ Json texts_json(const std::vector<std::string>& texts) {
 Result<std::vector<std::string>> needed_permissions(Replay::Parts& parts, const PlanRequest& request,
                                                     const Destination& to, const Selection& selection,
                                                     const Tally& tally) {
+    const std::vector<FunctionInfo> called = functions_of_run(to);
     Acts acts{.target = to.address,
-              .functions = to.functions,
+              .functions = called,
               .streams = selection.stream_names(),
               .types = tally.types(),
               .names_subscriptions = !request.only.empty()};
@@ -249,6 +251,8 @@ void add_target(Json& document, const Drafted& drafted) {
         .set("feeders", feeders_json(to))
         .set("target_version", to.version);
     document.set("stream_ids", stream_ids_json(selection)).set("only", texts_json(request.only));
+    if (to.via)
+        document.set("via", Json::object().set("function", to.via->name).set("version", to.via->version));
 }
 
 void add_approval(Json& document, const PlanRequest& request) {

@@ -354,7 +354,7 @@ Status ReplayImpl::check_plan(const Json& plan) {
 
 // Only a run that calls a function itself needs them at work; one into a stream leaves that to subscriptions.
 Status ReplayImpl::check_functions_run(const Json& plan, const std::string& what) {
-    if (!plan["target"].as_string().starts_with("function:")) return {};
+    if (!plan["target"].as_string().starts_with("function:") && !plan.has("via")) return {};
     TARN_ASSIGN(Functions * functions, functions_of(parts_));
     return functions->check_can_run(what);
 }

@@ -445,6 +445,16 @@ private:
             queue_.emplace_back(std::move(call), std::move(done));
             changed_.notify_one();
         }
+        // Record by record on one thread, as one instance would.
+        void transform(std::vector<FunctionCall> calls,
+                       std::function<void(std::vector<FunctionAnswer>)> done) override {
+            call(calls.front(), [this, calls, done](FunctionAnswer first) {
+                std::vector<FunctionAnswer> answers = {std::move(first)};
+                for (std::size_t i = 1; i < calls.size(); ++i)
+                    answers.push_back(world_.answer(function_, copy_, calls[i]));
+                done(std::move(answers));
+            });
+        }
 
     private:
         void work() {

@@ -67,6 +67,17 @@ void add_function_risks(Risks& risks, const PlanRequest& request, const Destinat
                                   event::shape_name(subscription.shape), request.shape));
 }
 
+void add_via_risks(Risks& risks, const FunctionInfo& via) {
+    risks.add(fmt::format(
+        "what arrives is not what was captured: function:{} makes it on the way, and may drop events. "
+        "Verification compares how many arrive and their ids, not bytes",
+        via.name));
+    if (!via.stores.empty())
+        risks.add(
+            fmt::format("function {} writes the live store {}: on the way it would do so for every event",
+                        via.name, joined(via.stores)));
+}
+
 // How a stream's events come to stand in another one: "billing → orders-copy", "" when they do not.
 std::string way_between(const std::vector<SubscriptionInfo>& subscriptions, const std::string& from,
                         const std::set<std::string>& to) {
@@ -125,6 +136,7 @@ Result<Json> risks_of(const RiskInputs& inputs) {
     for (const std::string& name : asks)
         risks.add(fmt::format("{} is marked replay: ask: a run needs --allow {}", name, name));
     if (to.address.kind == TargetKind::function) add_function_risks(risks, request, to);
+    if (to.via) add_via_risks(risks, *to.via);
     if (request.order == "key" && tally.without_key > 0)
         risks.add(
             fmt::format("{} events have no key: they keep the order of their partition, and wait behind each "

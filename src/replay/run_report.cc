@@ -293,7 +293,8 @@ Result<Json> make_report(const ReportInputs& inputs) {
         .set("pace", record["pace"]);
     report.set("shape", plan["shape"])
         .set("on_failure", plan["on_failure"])
-        .set("target_version", plan["target_version"]);
+        .set("target_version", plan["target_version"])
+        .set("via", plan["via"]);
     report.set("created", record["created"])
         .set("sessions", record["sessions"])
         .set("error", record["error"])

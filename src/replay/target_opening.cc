@@ -110,15 +110,18 @@ Failure is_gone(std::string_view what) {
                 {.next = "plan again"});
 }
 
+Status check_function(Functions& functions, const std::string& name, const std::string& planned) {
+    const auto function = functions.function(name);
+    if (!function && function.error().kind != ErrorKind::not_found) return fail(function.error());
+    if (!function) return is_gone("function " + name);
+    if (function->version == planned) return {};
+    return was_changed("function " + name, planned, function->version);
+}
+
 Status check_functions(Replay::Parts& parts, const FrozenPlan& plan) {
     TARN_ASSIGN(Functions * functions, functions_of(parts));
-    for (const std::string& name : plan.target.names()) {
-        const auto function = functions->function(name);
-        if (!function && function.error().kind != ErrorKind::not_found) return fail(function.error());
-        if (!function) return is_gone("function " + name);
-        if (function->version != plan.versions.at(name))
-            return was_changed("function " + name, plan.versions.at(name), function->version);
-    }
+    for (const std::string& name : plan.target.names())
+        TARN_TRY(check_function(*functions, name, plan.versions.at(name)));
     for (const std::string& name : plan.feeders) {
         TARN_ASSIGN(const auto subscription, subscription_named(*functions, name));
         const std::string key = subscription_key(name);
@@ -214,6 +217,10 @@ Status check_target_is_free(Replay::Parts& parts, const FrozenPlan& plan) {
 }
 
 Status check_target_is_same(Replay::Parts& parts, const FrozenPlan& plan) {
+    if (!plan.via.empty()) {
+        TARN_ASSIGN(Functions * functions, functions_of(parts));
+        TARN_TRY(check_function(*functions, plan.via, plan.via_version));
+    }
     if (plan.target.kind == TargetKind::function) return check_functions(parts, plan);
     if (plan.target.kind == TargetKind::declared) return check_declared(parts, plan);
     for (const auto& [name, version] : plan.versions) {
@@ -230,11 +237,11 @@ Status check_target_is_same(Replay::Parts& parts, const FrozenPlan& plan) {
     return {};
 }
 
-Result<std::unique_ptr<Target>> open_target(Replay::Parts& parts, const FrozenPlan& plan,
-                                            const std::string& run_uid,
-                                            std::optional<std::uint64_t> resume_mark,
-                                            const RunNames& run_names) {
-    TargetRun run{.run = run_uid, .shape = plan.shape, .resume_mark = resume_mark};
+namespace {
+
+Result<std::unique_ptr<Target>> open_end(Replay::Parts& parts, const FrozenPlan& plan, TargetRun run,
+                                         const RunNames& run_names) {
+    const auto& resume_mark = run.resume_mark;
     switch (plan.target.kind) {
         case TargetKind::null:
             return std::make_unique<NullTarget>();
@@ -255,6 +262,23 @@ Result<std::unique_ptr<Target>> open_target(Replay::Parts& parts, const FrozenPl
             return open_functions(parts, plan, std::move(run), run_names);
     }
     return fail(Code::bad_target, "a target of unknown kind");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Target>> open_target(Replay::Parts& parts, const FrozenPlan& plan,
+                                            const std::string& run_uid,
+                                            std::optional<std::uint64_t> resume_mark,
+                                            const RunNames& run_names) {
+    TargetRun run{.run = run_uid, .shape = plan.shape, .resume_mark = resume_mark};
+    if (plan.via.empty()) return open_end(parts, plan, std::move(run), run_names);
+    // Before the target: a function that cannot be had leaves nothing behind.
+    Via via{.function = {}, .at_work = {}, .streams = plan.streams};
+    TARN_ASSIGN(Functions * functions, functions_of(parts));
+    TARN_ASSIGN(via.function, functions->function(plan.via));
+    TARN_ASSIGN(via.at_work, functions->open(plan.via, ""));
+    TARN_ASSIGN(auto end, open_end(parts, plan, run, run_names));
+    return make_via_target(parts.clock, std::move(via), std::move(end), run);
 }
 
 Status complete_target(Replay::Parts& parts, const FrozenPlan& plan) {

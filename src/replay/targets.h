@@ -1,5 +1,6 @@
 // The targets that there are, and how a run opens one. One file each: null_target.cc, file_target.cc,
-// stream_target.cc, http_target.cc, exec_target.cc, projection_target.cc, function_target.cc.
+// stream_target.cc, http_target.cc, exec_target.cc, projection_target.cc, function_target.cc,
+// via_target.cc.
 #pragma once
 
 #include <functional>
@@ -133,5 +134,15 @@ struct FunctionRoute {
     std::function<bool(std::string_view run)> is_named_by;
 };
 std::unique_ptr<ParallelTarget> make_function_target(std::vector<FunctionRoute> routes, TargetRun run);
+
+// A function on the way to another target: that one gets what the function makes of an event, with the
+// event's own attributes and idempotency key.
+struct Via {
+    FunctionInfo function;
+    std::shared_ptr<FunctionAtWork> at_work;
+    std::map<StreamId, std::string> streams;
+};
+std::unique_ptr<Target> make_via_target(os::Clock& clock, Via via, std::unique_ptr<Target> end,
+                                        const TargetRun& run);
 
 }  // namespace tarn::replay

@@ -244,6 +244,7 @@ std::string frozen_plan(const Json& report, const Json& plan) {
         row("resolved", command(plan["resolved"].dump())) +
         row("target", escape_html(plan["target"].as_string())) +
         row("target version", command(plan["target_version"].dump())) +
+        (plan["via"].is_object() ? row("via", command(plan["via"].dump())) : "") +
         row("into", escape_html(plan["into"].as_string())) +
         row("coverage", command(plan["coverage"].dump())) +
         row("order", escape_html(plan["order"].as_string())) +

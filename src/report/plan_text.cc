@@ -182,6 +182,9 @@ std::string render_plan_text(const Json& plan, bool colour) {
     out += types_text(plan["by_type"]);
     if (const std::string keys = keys_text(plan); !keys.empty()) out += line("keys", keys);
     out += line("target", target_text(plan));
+    if (const Json& via = plan["via"]; via.is_object())
+        out += line("via", fmt::format("function:{}, version {}: what it makes is sent, the originals stay",
+                                       via["function"].as_string(), via["version"].as_string()));
     out += line("order", fmt::format("{}       pace {} → {}", order_text(plan), plan["pace"].as_string(),
                                      estimate_text(plan["estimate"])));
     if (!plan["into"].is_null())

@@ -136,6 +136,9 @@ std::string render_text(const Json& report, bool colour) {
     out += "\n";
     out += fmt::format("  {} · \"{}\" to {}\n", report["plan"].as_string(),
                        printable(report["name"].as_string()), printable(destination_of(report)));
+    if (const Json& via = report["via"]; via.is_object())
+        out += fmt::format("  via function:{}, version {}: sent was what it made of the payloads\n",
+                           printable(via["function"].as_string()), via["version"].as_string());
     if (report["by_failure"].size() > 0) out += "  failed\n";
     for (const Json& failure : report["by_failure"].elements()) out += failure_text(failure);
     out += behind_text(report["keys_behind"]);

@@ -6,6 +6,7 @@
 
 #include "event/event.h"
 #include "process/delivery.h"
+#include "process/transform.h"
 
 namespace tarn::server {
 namespace {
@@ -18,14 +19,16 @@ std::vector<process::Item> items_of(const replay::FunctionCall& call) {
     std::vector<process::Item> items(1);
     items[0].position = call.position;
     items[0].document = call.document;
+    items[0].captured_us = items[0].ingested_us = call.ingested.us;
     return items;
 }
 
-std::string client_context(const replay::FunctionCall& call) {
+std::string client_context(const replay::FunctionCall& call, bool is_alone = true) {
     codec::Json custom = codec::Json::object({{"TARN_REPLAY", "1"}, {"TARN_RUN", call.run}});
     custom.set("TARN_STREAM", call.stream);
     if (!call.subscription.empty()) custom.set("TARN_SUBSCRIPTION", call.subscription);
-    custom.set("TARN_POSITION", event::position_text(call.position.partition, call.position.offset));
+    if (is_alone)
+        custom.set("TARN_POSITION", event::position_text(call.position.partition, call.position.offset));
     custom.set("TARN_ATTEMPT", std::to_string(call.attempt));
     return codec::Json::object({{"custom", std::move(custom)}}).dump();
 }
@@ -57,6 +60,21 @@ FunctionAnswer answer_of(const replay::FunctionCall& call, const functions::Invo
     return answer;
 }
 
+FunctionAnswer answer_of(const process::Transformed& transformed, const functions::InvocationResult& result) {
+    FunctionAnswer answer{.version = result.version, .output = {}};
+    if (transformed.verdict.kind != process::Verdict::Kind::done) {
+        answer.end =
+            result.end == InvocationEnd::returned ? FunctionAnswer::End::refused : end_of(result.end);
+        const process::Attempt& attempt = transformed.verdict.attempt;
+        answer.error = fmt::format("{}: {}", attempt.error_type, attempt.message);
+    } else if (transformed.data) {
+        answer.output = *transformed.data;
+    } else {
+        answer.end = FunctionAnswer::End::dropped;
+    }
+    return answer;
+}
+
 class AtWork final : public replay::FunctionAtWork {
 public:
     // `own`: what was started for this run alone, "" name: the function as it works live.
@@ -84,6 +102,30 @@ public:
             name_, std::move(invocation),
             [call, done](const functions::InvocationResult& result) { done(answer_of(call, result)); });
         if (!sent) done({FunctionAnswer::End::could_not_run, sent.error().message, "", ""});
+    }
+
+    void transform(std::vector<replay::FunctionCall> calls,
+                   std::function<void(std::vector<FunctionAnswer>)> done) override {
+        process::SubscriptionSpec form;
+        form.name = calls.front().run;
+        form.stream = calls.front().stream;
+        std::vector<process::Item> items;
+        for (const replay::FunctionCall& call : calls) items.push_back(items_of(call).front());
+        functions::Invocation invocation =
+            process::transform_invocation(form, items, calls.front().ingested.us);
+        invocation.client_context = client_context(calls.front(), calls.size() == 1);
+        const std::size_t count = calls.size();
+        const auto sent =
+            host_.invoke(name_, std::move(invocation),
+                         [items = std::move(items), done](const functions::InvocationResult& result) {
+                             std::vector<FunctionAnswer> answers;
+                             for (const auto& each : process::transformed(items, result, 0))
+                                 answers.push_back(answer_of(each, result));
+                             done(std::move(answers));
+                         });
+        if (!sent)
+            done(std::vector<FunctionAnswer>(
+                count, {FunctionAnswer::End::could_not_run, sent.error().message, "", ""}));
     }
 
 private:

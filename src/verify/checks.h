@@ -41,6 +41,8 @@ struct Subject {
     std::string stream_name(StreamId stream) const;  // as the plan knew it
     // "bank 2:1180 verify_cash_deposit 2024-03-04T10:02:11Z"; its place alone when it can no longer be read.
     std::string event_text(const replay::ManifestEntry& entry) const;
+    // The function that made of the payloads what was sent; "" when they were sent as they are.
+    const std::string& via() const { return plan["via"]["function"].as_string(); }
     // The store or copy that the run wrote; "" when it wrote none.
     std::string store() const;
 };

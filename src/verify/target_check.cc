@@ -17,7 +17,9 @@ Check cannot_be_read(std::string_view what, std::string_view next = "") {
 
 }  // namespace
 
-Result<Check> check_target(const Subject& subject) {
+namespace {
+
+Result<Check> check_by_kind(const Subject& subject) {
     TARN_ASSIGN(const replay::TargetAddress address,
                 replay::TargetAddress::parse(subject.plan["target"].as_string()));
     switch (address.kind) {
@@ -37,6 +39,16 @@ Result<Check> check_target(const Subject& subject) {
             return check_store(subject);
     }
     return cannot_be_read(address.text());
+}
+
+}  // namespace
+
+Result<Check> check_target(const Subject& subject) {
+    TARN_ASSIGN(Check check, check_by_kind(subject));
+    if (!subject.via().empty())
+        check.detail += fmt::format("; bytes were transformed by function:{}{}", subject.via(),
+                                    check.evidence == Evidence::target ? " and are not compared" : "");
+    return check;
 }
 
 }  // namespace tarn::verify

@@ -88,6 +88,13 @@ Result<Json> verify(const Parts& parts, const VerifyRequest& request) {
         return fail(Code::run_state,
                     fmt::format("run {} has not been started: there is nothing to verify", request.run),
                     {.next = fmt::format("tarn replay resume {}", request.run)});
+    if (request.read_back && !subject.via().empty())
+        return fail(
+            Code::bad_usage,
+            fmt::format("run {} sent what function:{} made of the events: what is read back has nothing "
+                        "to be compared with",
+                        request.run, subject.via()),
+            {.next = fmt::format("tarn verify {}", request.run)});
     std::vector<Expectation> expectations;
     if (!request.expect.is_null()) {
         TARN_ASSIGN(expectations, parse_expectations(request.expect, request.leniency));

@@ -54,7 +54,8 @@ protected:
 
 TEST_F(SourceReaderTest, PlainAndPackedComeBackAsOftenAsAsked) {
     for (const std::size_t size : {0uz, 1000uz, 20'000'000uz})
-        for (const auto& pack : {+[](std::string_view text) { return std::string(text); }, +gzip, +zstd_frame}) {
+        for (const auto& pack :
+             {+[](std::string_view text) { return std::string(text); }, +gzip, +zstd_frame}) {
             const std::string text = lines(size);
             TextBytes bytes;
             bytes.text = pack(text);

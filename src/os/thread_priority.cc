@@ -15,7 +15,8 @@ void raise_thread_priority() {
     (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), -10);
 }
 
-// Not SCHED_IDLE: on a machine that others keep busy a thread that holds a lock would come back much too late.
+// Not SCHED_IDLE: on a machine that others keep busy a thread that holds a lock would come back much too
+// late.
 void lower_thread_priority() {
     const sched_param parameters{};
     (void)::pthread_setschedparam(::pthread_self(), SCHED_BATCH, &parameters);

@@ -195,8 +195,9 @@ TYPED_TEST_P(TargetConformance, several_at_once_are_each_answered_once) {
     std::condition_variable came;
     std::vector<std::vector<Delivery>> answers(25);
     std::size_t under_way = 0, answered = 0;
-    for (std::size_t next = 0; answered < 25;) {
+    for (std::size_t next = 0;;) {
         std::unique_lock lock(mutex);
+        if (answered == 25) break;
         if (next < 25 && under_way < parallel->at_once()) {
             ++under_way;
             lock.unlock();

@@ -1,6 +1,7 @@
 #include "replay/throttle.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace tarn::replay {
 namespace {
@@ -16,6 +17,9 @@ constexpr std::int64_t quiet_us = 8'000'000;   // without any: raise faster; not
 constexpr std::int64_t drift_us = 30'000'000;  // in which what is usual may double
 constexpr std::int64_t trusted_us = 200'000;   // a rate of less time says nothing
 constexpr std::uint64_t trusted_answers = 50;
+// So few of all that were dealt with in the last second are a mishap each, not a target that has too much to
+// do: slowing down for each would end at nearly nothing.
+constexpr double mishaps = 0.02;
 constexpr double slow_factor = 3;            // of the usual time of an answer …
 constexpr double slow_at_least_us = 50'000;  // … and this much more is too much to do
 constexpr double smoothing = 1.0 / 16;
@@ -90,13 +94,23 @@ void Throttle::pushed_back(std::int64_t now_us, std::int64_t wait_us) {
     follow(now_us);
     ++pushbacks_;
     if (!closed_since_us_) closed_since_us_ = now_us;
+    turn_to(now_us);
+    ++refused_[static_cast<std::size_t>(slice_) % slices];
     const bool is_same_moment = now_us < open_at_us_ || now_us - slowed_us_ < deaf_us;
-    if (!is_same_moment) slow_down(now_us, lowest_limit);
+    if (!is_same_moment && (wait_us > 0 || !is_one_of_many())) slow_down(now_us, lowest_limit);
     if (wait_us <= 0) return;
     open_at_us_ = std::max(open_at_us_, now_us + wait_us);
     // What it took before it closed says nothing of what it takes afterwards.
     taken_.fill(0);
     first_slice_ = -1;
+}
+
+bool Throttle::is_one_of_many() const {
+    const auto sum = [](const auto& slices_of) {
+        return std::accumulate(slices_of.begin(), slices_of.end(), 0.0);
+    };
+    const double taken = sum(taken_), refused = sum(refused_);
+    return taken >= static_cast<double>(trusted_answers) && refused <= mishaps * (taken + refused);
 }
 
 double Throttle::taken_per_second() const {
@@ -109,15 +123,23 @@ double Throttle::taken_per_second() const {
     return static_cast<double>(sum) * 1e6 / elapsed;
 }
 
-void Throttle::answered(std::int64_t now_us, std::int64_t latency_us) {
-    follow(now_us);
-    closed_since_us_.reset();
+void Throttle::turn_to(std::int64_t now_us) {
     const std::int64_t slice = now_us / slice_us;
     if (first_slice_ < 0 || slice - slice_ >= static_cast<std::int64_t>(slices)) {
         taken_.fill(0);
+        refused_.fill(0);
         first_slice_ = slice_ = slice;
     }
-    while (slice_ < slice) taken_[static_cast<std::size_t>(++slice_) % slices] = 0;
+    while (slice_ < slice) {
+        const std::size_t next = static_cast<std::size_t>(++slice_) % slices;
+        taken_[next] = refused_[next] = 0;
+    }
+}
+
+void Throttle::answered(std::int64_t now_us, std::int64_t latency_us) {
+    follow(now_us);
+    closed_since_us_.reset();
+    turn_to(now_us);
     ++taken_[static_cast<std::size_t>(slice_) % slices];
     if (heeds_latency_) heed_latency(now_us, latency_us);
 }

@@ -38,6 +38,8 @@ private:
     static constexpr std::int64_t slice_us = 100'000;
 
     void follow(std::int64_t now_us);
+    void turn_to(std::int64_t now_us);  // the slice of this time
+    bool is_one_of_many() const;
     void slow_down(std::int64_t now_us, double floor);
     void speed_up(std::int64_t now_us);
     void heed_latency(std::int64_t now_us, std::int64_t latency_us);
@@ -54,7 +56,7 @@ private:
     std::uint64_t pushbacks_ = 0;
     std::optional<std::int64_t> closed_since_us_;
 
-    std::array<std::uint32_t, slices> taken_{};  // in the last second, a slice each
+    std::array<std::uint32_t, slices> taken_{}, refused_{};  // in the last second, a slice each
     std::int64_t slice_ = 0, first_slice_ = -1;
 
     double latency_us_ = 0, usual_us_ = 0;  // smoothed; the lowest of that lately

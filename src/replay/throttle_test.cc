@@ -18,6 +18,7 @@ struct Receiver {
     double capacity = 1'000;
     std::int64_t retry_after_us = 0;
     bool queues = false;
+    std::uint64_t mishap_every = 0, asked = 0;  // one in so many fails, whatever the rate is
     double tokens = 0, busy_until_us = 0;
     std::int64_t seen_us = 0;
 
@@ -26,6 +27,7 @@ struct Receiver {
         std::int64_t latency_us = 2'000;
     };
     Answer ask(std::int64_t now_us) {
+        if (mishap_every > 0 && ++asked % mishap_every == 0) return {false};
         if (queues) {
             busy_until_us = std::max(busy_until_us, static_cast<double>(now_us)) + 1e6 / capacity;
             return {true, 2'000 + static_cast<std::int64_t>(busy_until_us) - now_us};
@@ -98,6 +100,18 @@ TEST(Throttle, settles_near_what_the_target_takes) {
         EXPECT_LT(sender.refused - refused, (sender.taken - taken) / 10) << capacity;
         ASSERT_TRUE(sender.throttle.limit());
     }
+}
+
+TEST(Throttle, a_mishap_among_many_is_no_sign_of_too_much) {
+    Sender sender{Throttle(0, true), {.capacity = 1e9, .mishap_every = 100}};
+    sender.go_on_for(2 * second_us);
+    const double rate = sender.taken_a_second(20 * second_us);
+    EXPECT_GT(rate, 20'000) << "64 at once, 2 ms each";
+    EXPECT_GT(sender.throttle.pushbacks(), 1'000u);
+    // One in ten is one.
+    sender.receiver.mishap_every = 10;
+    sender.go_on_for(10 * second_us);
+    EXPECT_TRUE(sender.throttle.limit());
 }
 
 TEST(Throttle, asks_nothing_while_retry_after_runs) {

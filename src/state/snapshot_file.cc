@@ -55,22 +55,14 @@ Status check_pages(Pages pages, const char* path) {
     return check_structure(memory, path);
 }
 
-// A damaged store must not become a base that looks good. Checking and packing are most of a snapshot's work
-// and nobody waits for them: the store's writer goes first.
+// A damaged store must not become a base that looks good.
 Status check_beside(Pages pages, const char* path, const DatabaseImage& image, const UseImage& meanwhile) {
-    Status checked;
-    std::jthread checking([&] {
-        os::lower_thread_priority();
-        checked = check_pages(std::move(pages), path);
+    if (!meanwhile) return check_pages(std::move(pages), path);
+    std::jthread beside([&] {
+        os::lower_thread_priority();  // the store's writer goes first
+        meanwhile(image);
     });
-    if (meanwhile) {
-        std::jthread using_it([&] {
-            os::lower_thread_priority();
-            meanwhile(image);
-        });
-    }
-    checking.join();
-    return checked;
+    return check_pages(std::move(pages), path);
 }
 
 }  // namespace
